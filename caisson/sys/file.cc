@@ -97,7 +97,7 @@ Result<void> make_directories(const std::string& path, mode_t mode) {
 bool exists(const std::string& path) { return raw::call(SYS_faccessat, AT_FDCWD, path.c_str(), F_OK) == 0; }
 
 Result<struct stat> status_of(int fd) {
-  struct stat st {};
+  struct stat st{};
   if (::fstat(fd, &st) < 0) return Error::os(errno, "fstat");
   return st;
 }
@@ -149,7 +149,7 @@ Result<void> remove_below(int dir, const std::string& path, dev_t device) {
 }  // namespace
 
 Result<void> remove_tree_at(int dir, const std::string& path) {
-  struct stat st {};
+  struct stat st{};
   if (::fstatat(dir, path.c_str(), &st, AT_SYMLINK_NOFOLLOW) < 0) {
     if (errno == ENOENT) return ok();
     return Error::os(errno, "stat").during(path);
@@ -162,7 +162,7 @@ Result<void> remove_tree_at(int dir, const std::string& path) {
 }
 
 Result<std::uint64_t> filesystem_magic(int fd) {
-  struct statfs fs {};
+  struct statfs fs{};
   if (::fstatfs(fd, &fs) < 0) return Error::os(errno, "fstatfs");
   return static_cast<std::uint64_t>(fs.f_type);
 }

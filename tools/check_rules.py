@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Fails on what the tree has decided not to contain. Each row of RULES is a rule and its reason.
+
+usage: check_rules.py ROOT
+"""
+import pathlib
+import re
+import subprocess
+import sys
+
+# The kernel's own interfaces, as ::name(...). Trivial getters (getpid, geteuid, getenv) are free to all.
+CALLS = """open openat openat2 creat read pread write pwrite close dup dup2 dup3 pipe pipe2 socket socketpair connect bind listen
+accept accept4 send sendto sendmsg recv recvfrom recvmsg mount umount umount2 pivot_root chroot chdir fchdir unshare setns clone clone3
+fork vfork execv execve execvp execveat wait waitpid waitid wait4 kill ioctl fcntl mmap munmap mprotect prctl capset setuid setgid
+setresuid setresgid setgroups chmod fchmod fchmodat chown fchown lchown fchownat mkdir mkdirat mknod mknodat unlink unlinkat rmdir
+rename renameat symlink symlinkat link linkat truncate ftruncate memfd_create poll ppoll epoll_wait epoll_create1 eventfd signalfd
+inotify_init1 sethostname setdomainname setrlimit prlimit sched_setscheduler sched_setaffinity personality flock statfs fstatfs
+seccomp""".split()
+
+PRODUCT = r"^(caisson|apps)/.*\.(h|cc)$"
+RULES = [  # (files, but not, pattern, reason)
+    (PRODUCT, r"_(test|fuzz)\.cc$", r"\bthrow\b", "failure is a value: return an Error"),
+    (PRODUCT, None, r"\bstd::(thread|jthread|async)\b|\bpthread_create\b", "the product is single-threaded"),
+    (PRODUCT, r"_(test|fuzz)\.cc$", r"#\s*include\s*<iostream>", "iostream costs start-up time and memory"),
+    (PRODUCT, r"_(test|fuzz)\.cc$|^caisson/sys/", r"(?<![\w>):])::(" + "|".join(CALLS) + r")\(|\bsyscall\(",
+     "system calls live in caisson/sys"),
+    (r"", None, r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK"]) + r")\b",
+     "finish it, or write it down in docs/STATUS.md"),
+    (r"", None, "/" + r"(work|farm)/\w|/" + r"root/\.\w", "a path of one machine"),
+    (r"\.(h|cc)$", None, r"^\s*using namespace\b", "say the name"),
+]
+COMMENT = re.compile(r"//.*$")
+
+root = pathlib.Path(sys.argv[1])
+listed = subprocess.run(["git", "-c", "safe.directory=*", "-C", root, "ls-files", "-z"], capture_output=True, text=True)
+names = [n for n in listed.stdout.split("\0") if n] if listed.returncode == 0 else [
+    str(p.relative_to(root)) for p in root.rglob("*") if p.is_file() and not {"out", ".git"} & set(p.relative_to(root).parts)]
+
+bad = []
+for name in sorted(names):
+    path = root / name
+    rules = [r for r in RULES if re.search(r[0], name) and not (r[1] and re.search(r[1], name))]
+    if not path.is_file() or name.startswith("tests/data/") or not rules:
+        continue
+    try:
+        lines = path.read_text().splitlines()
+    except UnicodeDecodeError:
+        continue
+    for number, line in enumerate(lines, 1):
+        if "rule-exempt:" in line:  # says why, on the line itself
+            continue
+        for files, _, pattern, reason in rules:
+            text = COMMENT.sub("", line) if files == PRODUCT else line
+            if re.search(pattern, text):
+                bad.append(f"{name}:{number}: {reason}: {line.strip()[:100]}")
+sys.exit("\n".join(bad) or 0)
