@@ -1,0 +1,95 @@
+#include "caisson/sys/unix_socket.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cstring>
+
+#include "caisson/sys/file.h"
+#include "caisson/sys/raw.h"
+
+namespace caisson::sys {
+namespace {
+
+constexpr std::size_t max_descriptors = 250;  // below the kernel's SCM_MAX_FD, 253
+
+}  // namespace
+
+Result<UniqueFd> connect_unix(const std::string& path) {
+  UniqueFd directory;
+  std::string name = path;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (name.size() >= sizeof address.sun_path) {
+    const std::size_t slash = path.rfind('/');
+    if (slash == std::string::npos) return Error::of(Kind::invalid, "socket name is too long").during(path);
+    directory = TRY(open_file(path.substr(0, slash + 1), O_PATH | O_DIRECTORY));
+    name = "/proc/self/fd/" + std::to_string(directory.get()) + path.substr(slash);
+    if (name.size() >= sizeof address.sun_path) return Error::of(Kind::invalid, "socket name is too long").during(path);
+  }
+  std::memcpy(address.sun_path, name.data(), name.size());
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd) return Error::os(errno, "socket");
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
+    return Error::os(errno, "connect").during(path);
+  return fd;
+}
+
+Result<std::pair<UniqueFd, UniqueFd>> message_pair() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) return Error::os(errno, "socketpair");
+  return std::pair(UniqueFd(ends[0]), UniqueFd(ends[1]));
+}
+
+Result<void> send_with_descriptors(int socket, std::string_view text, const int* descriptors, std::size_t count) {
+  if (count > max_descriptors) return Error::of(Kind::invalid, "too many descriptors for one message");
+  alignas(cmsghdr) char control[CMSG_SPACE(max_descriptors * sizeof(int))] = {};
+  iovec part{.iov_base = const_cast<char*>(text.data()), .iov_len = text.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  if (count > 0) {
+    message.msg_control = control;
+    message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(count * sizeof(int));
+    std::memcpy(CMSG_DATA(header), descriptors, count * sizeof(int));
+  }
+  for (;;) {
+    if (::sendmsg(socket, &message, MSG_NOSIGNAL) >= 0) return ok();
+    if (errno != EINTR) return Error::os(errno, "sendmsg");
+  }
+}
+
+Result<Message> receive_message(int socket, std::size_t limit) {
+  Message out;
+  out.text.resize(limit);
+  alignas(cmsghdr) char control[CMSG_SPACE(max_descriptors * sizeof(int))];
+  iovec part{.iov_base = out.text.data(), .iov_len = out.text.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  long n = 0;
+  do n = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+  while (n < 0 && errno == EINTR);
+  if (n < 0) return Error::os(errno, "recvmsg");
+  for (cmsghdr* h = CMSG_FIRSTHDR(&message); h != nullptr; h = CMSG_NXTHDR(&message, h)) {
+    if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS) continue;
+    const std::size_t count = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(h) + i * sizeof(int), sizeof fd);
+      out.descriptors.emplace_back(fd);
+    }
+  }
+  if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return Error::of(Kind::invalid, "message is too long");
+  out.text.resize(static_cast<std::size_t>(n));
+  return out;
+}
+
+}  // namespace caisson::sys

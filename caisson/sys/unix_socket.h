@@ -1,0 +1,32 @@
+// Unix sockets that carry descriptors.
+// Layer: sys. Used for console, pidfd and seccomp listener sockets, and between the runtime and its child.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "caisson/base/result.h"
+#include "caisson/sys/unique_fd.h"
+
+namespace caisson::sys {
+
+// A stream connection. Paths longer than sun_path are reached through a descriptor of their directory.
+Result<UniqueFd> connect_unix(const std::string& path);
+
+// Two connected SOCK_SEQPACKET ends: every message whole, end of file when the other end is closed.
+Result<std::pair<UniqueFd, UniqueFd>> message_pair();
+
+// One message with `count` descriptors (SCM_RIGHTS), at most 250. `text` must not be empty.
+Result<void> send_with_descriptors(int socket, std::string_view text, const int* descriptors, std::size_t count);
+
+struct Message {
+  std::string text;  // empty: the other end is closed
+  std::vector<UniqueFd> descriptors;
+};
+// MSG_CMSG_CLOEXEC. Longer texts than `limit` bytes are an error.
+Result<Message> receive_message(int socket, std::size_t limit = 65536);
+
+}  // namespace caisson::sys
