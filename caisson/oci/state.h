@@ -1,0 +1,37 @@
+// What the runtime tells about a container: the `state` command's output, and what hooks read on stdin.
+// Layer: oci (pure). Used by runtime (state, list, hooks) and nest.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "caisson/base/result.h"
+
+namespace caisson::oci {
+
+inline constexpr std::string_view kVersion = "1.3.0";  // the runtime-spec this library implements
+
+struct State {
+  std::string version{kVersion};
+  std::string id;
+  int pid = 0;         // printed only if not 0 in hooks' form; always in the state command's
+  std::string status;  // creating, created, running, paused, stopped
+  std::string bundle;
+  std::map<std::string, std::string> annotations;
+  // The state command adds these; hooks leave them out.
+  std::optional<std::string> rootfs;
+  std::optional<std::string> created;  // RFC 3339 with nanoseconds, UTC
+  std::optional<std::string> owner;    // a user's name; runc prints "" for its own
+  bool operator==(const State&) const = default;
+};
+
+enum class Layout : unsigned char { line, indented };  // hooks and `list -f json` get one line; `state` two blanks
+
+std::string print_state(const State& state, Layout layout);
+
+Result<State> parse_state(std::string_view json);
+
+}  // namespace caisson::oci
