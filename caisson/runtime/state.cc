@@ -1,0 +1,198 @@
+#include "caisson/runtime/state.h"
+
+#include <sys/file.h>
+
+#include <algorithm>
+
+#include "caisson/sys/clock.h"
+#include "caisson/sys/file.h"
+#include "caisson/sys/process_stat.h"
+#include "caisson/sys/raw.h"
+
+namespace caisson::runtime {
+namespace {
+
+constexpr mode_t directory_mode = 0711;
+constexpr char state_name[] = "state.json";
+constexpr char config_name[] = "config.json";
+
+Error does_not_exist(std::string_view id) {
+  // runc says "container does not exist", crun names the container: callers look for either.
+  return Error::of(Kind::not_found, "container does not exist: container " + std::string(id) + " does not exist");
+}
+
+Error already_exists() { return Error::of(Kind::conflict, "container with given ID already exists"); }
+
+// Whose container it is, as `list` shows it. Not getpwuid(3): a static executable must not load NSS modules.
+std::string user_name(uid_t uid) {
+  if (uid == 0) return "root";
+  const std::string number = std::to_string(uid);
+  const auto passwd = sys::read_file("/etc/passwd");
+  if (!passwd) return number;
+  std::string_view rest = *passwd;
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    const std::size_t name = line.find(':');
+    const std::size_t password = name == line.npos ? line.npos : line.find(':', name + 1);
+    if (password == line.npos) continue;
+    if (line.substr(password + 1, line.find(':', password + 1) - password - 1) == number)
+      return std::string(line.substr(0, name));
+  }
+  return number;
+}
+
+// Everything but state.json, then state.json.
+Result<void> empty_directory(int dir) {
+  const auto entries = TRY(sys::list_directory_at(dir, "."));
+  for (const sys::DirectoryEntry& entry : entries)
+    if (entry.name != state_name) TRY(sys::remove_tree_at(dir, entry.name));
+  return sys::remove_tree_at(dir, state_name);
+}
+
+bool try_lock(int fd) { return sys::raw::call_retrying(SYS_flock, fd, LOCK_EX | LOCK_NB) == 0; }
+
+bool has_entry(int dir, const char* name) { return sys::raw::call(SYS_faccessat, dir, name, F_OK) == 0; }
+
+// Is `path` still this directory, and not a later one of the same name?
+bool is_named(int dir, const std::string& path) {
+  struct stat ours{};
+  struct stat named{};
+  return ::fstat(dir, &ours) == 0 && ::lstat(path.c_str(), &named) == 0 && ours.st_ino == named.st_ino &&
+         ours.st_dev == named.st_dev;
+}
+
+}  // namespace
+
+Result<void> check_id(std::string_view id) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '+' ||
+           c == '-' || c == '.';
+  };
+  if (id.empty()) return Error::of(Kind::invalid, "container id cannot be empty");
+  if (id == "." || id == ".." || id.size() > 1024 || !std::all_of(id.begin(), id.end(), allowed))
+    return Error::of(Kind::invalid, "invalid container ID format: " + std::string(id.substr(0, 1024)));
+  return ok();
+}
+
+Record::~Record() {
+  if (!fd_ || !made_) return;
+  (void)empty_directory(fd_.get());  // best effort: a directory without state.json is replaced by the next create
+  (void)sys::raw::call(SYS_unlinkat, AT_FDCWD, path_.c_str(), AT_REMOVEDIR);
+}
+
+ContainerState Record::fresh_state() const {
+  ContainerState out;
+  out.id = id_;
+  out.created = sys::rfc3339_nano(sys::wall_clock());
+  out.owner = user_name(::geteuid());
+  return out;
+}
+
+Result<void> Record::save(const ContainerState& state) const {
+  return sys::replace_file_at(fd_.get(), state_name, print_state_file(state), 0600);
+}
+
+Result<ContainerState> Record::load() const {
+  auto text = sys::read_file_at(fd_.get(), state_name);
+  if (!text && text.error().is(ENOENT)) return does_not_exist(id_);  // removed while we waited, or being created
+  if (!text) return std::move(text).error().during("container " + id_);
+  auto state = TRY(parse_state_file(*text).during("container " + id_));
+  if (state.id != id_) return Error::of(Kind::invalid, "container " + id_ + ": state.json is damaged: id");
+  return state;
+}
+
+Result<void> Record::save_config(std::string_view text) const {
+  return sys::replace_file_at(fd_.get(), config_name, text, 0600);
+}
+
+Result<std::string> Record::config_text() const {
+  return sys::read_file_at(fd_.get(), config_name).during("container " + id_);
+}
+
+bool Record::has_start_fifo() const { return has_entry(fd_.get(), start_fifo_name); }
+
+Status status_of(const Record& record, const ContainerState& state) {
+  if (state.pid == 0) {
+    // Either somebody is creating it and holds the lock, or that somebody was killed.
+    if (!try_lock(record.fd())) return Status::creating;
+    return Status::stopped;
+  }
+  if (!sys::is_running(state.pid, state.start_time)) return Status::stopped;
+  return record.has_start_fifo() ? Status::created : Status::running;
+}
+
+Result<Record> StateStore::open_directory(const std::string& id) const {
+  TRY(check_id(id));
+  const std::string path = path_of(id);
+  auto fd = sys::open_file(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!fd && (fd.error().is(ENOENT) || fd.error().is(ENAMETOOLONG))) return does_not_exist(id);
+  if (!fd) return std::move(fd).error();
+  return Record(std::move(*fd), id, path, false);
+}
+
+Result<Record> StateStore::open(const std::string& id, Lock lock) const {
+  Record record = TRY(open_directory(id));
+  if (lock == Lock::yes)
+    if (const long r = sys::raw::call_retrying(SYS_flock, record.fd(), LOCK_EX); r < 0)
+      return Error::os(static_cast<int>(-r), "flock").during(record.path());
+  return record;
+}
+
+// Made and locked under a name that no container can have, then renamed: whoever finds ROOT/ID without
+// a lock and without state.json knows that its creator is dead.
+Result<Record> StateStore::create(const std::string& id) const {
+  TRY(check_id(id));
+  const std::string beside = root_ + "/~" + std::to_string(::getpid());
+  auto made = sys::make_directory_at(AT_FDCWD, beside, directory_mode);
+  if (!made && made.error().is(ENOENT)) {
+    TRY(sys::make_directories(root_, directory_mode));
+    made = sys::make_directory_at(AT_FDCWD, beside, directory_mode);
+  }
+  if (!made && !made.error().is(EEXIST)) return std::move(made).error();  // EEXIST: a dead process had our pid
+  sys::UniqueFd fd = TRY(sys::open_file(beside, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  if (!try_lock(fd.get())) return Error::of(Kind::conflict, beside + ": is locked");
+  Record out(std::move(fd), id, beside, true);
+  const std::string path = path_of(id);
+  for (int attempt = 0; attempt < 8; ++attempt) {
+    const long r = sys::raw::call(SYS_renameat2, AT_FDCWD, beside.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE);
+    if (r == 0) {
+      out.path_ = path;
+      return out;
+    }
+    if (r == -ENAMETOOLONG) return Error::of(Kind::invalid, "invalid container ID format: longer than a file name");
+    if (r != -EEXIST) return Error::os(static_cast<int>(-r), "rename").during(path);
+    const auto there = open_directory(id);
+    if (!there) continue;  // removed meanwhile
+    if (!try_lock((*there).fd()) || has_entry((*there).fd(), state_name)) return already_exists();
+    if (!is_named((*there).fd(), path)) continue;  // replaced before we had the lock
+    TRY(empty_directory((*there).fd()));
+    (void)sys::raw::call(SYS_unlinkat, AT_FDCWD, path.c_str(), AT_REMOVEDIR);  // the rename tells
+  }
+  return already_exists();
+}
+
+Result<void> StateStore::remove(Record record) const {
+  struct stat now{};
+  const struct stat ours = TRY(sys::status_of(record.fd()));
+  if (::lstat(record.path().c_str(), &now) < 0 || now.st_ino != ours.st_ino || now.st_dev != ours.st_dev)
+    return does_not_exist(record.id());
+  TRY(empty_directory(record.fd()).during("container " + record.id()));
+  const long r = sys::raw::call(SYS_unlinkat, AT_FDCWD, record.path().c_str(), AT_REMOVEDIR);
+  if (r < 0) return Error::os(static_cast<int>(-r), "rmdir").during(record.path());
+  record.keep();
+  return ok();
+}
+
+Result<std::vector<std::string>> StateStore::ids() const {
+  std::vector<std::string> out;
+  auto entries = sys::list_directory(root_);
+  if (!entries && entries.error().is(ENOENT)) return out;
+  if (!entries) return std::move(entries).error();
+  for (sys::DirectoryEntry& entry : *entries)
+    if (check_id(entry.name)) out.push_back(std::move(entry.name));
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+}  // namespace caisson::runtime
