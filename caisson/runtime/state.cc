@@ -110,6 +110,11 @@ Result<std::string> Record::config_text() const {
   return sys::read_file_at(fd_.get(), config_name).during("container " + id_);
 }
 
+Result<oci::Spec> Record::config() const {
+  const std::string text = TRY(config_text());
+  return oci::parse_spec(text).during("container " + id_);
+}
+
 bool Record::has_start_fifo() const { return has_entry(fd_.get(), start_fifo_name); }
 
 Status status_of(const Record& record, const ContainerState& state) {

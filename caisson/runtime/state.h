@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "caisson/base/result.h"
+#include "caisson/oci/spec.h"
 #include "caisson/sys/unique_fd.h"
 
 namespace caisson::runtime {
@@ -66,6 +67,7 @@ class Record {
 
   Result<void> save_config(std::string_view text) const;
   Result<std::string> config_text() const;
+  Result<oci::Spec> config() const;
 
   bool has_start_fifo() const;
   void keep() { made_ = false; }  // the container exists from here on

@@ -1,3 +1,6 @@
+// state.json and the runtime-spec's state: text to struct and back. Pure.
+// Layer: runtime. Declared in state.h; used by the state store and by hooks.
+// SPDX-License-Identifier: Apache-2.0
 #include <boost/json.hpp>
 
 #include "caisson/runtime/json.h"
