@@ -96,9 +96,9 @@ bool is_hidden(const std::vector<MountLine>& mounts, const MountLine& mount) {
   return false;
 }
 
-constexpr std::array<std::string_view, 12> known_controllers = {
-    "cpu",     "cpuacct", "cpuset",  "memory",   "devices",    "freezer",
-    "net_cls", "blkio",   "hugetlb", "net_prio", "perf_event", "pids"};
+constexpr std::array<std::string_view, 12> known_controllers = {"cpu",     "cpuacct",  "cpuset",     "memory",
+                                                                "devices", "freezer",  "net_cls",    "blkio",
+                                                                "hugetlb", "net_prio", "perf_event", "pids"};
 
 bool is_v1_controller(std::string_view option) {
   if (option.starts_with("name=")) return true;

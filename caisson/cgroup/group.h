@@ -1,0 +1,103 @@
+// Group: one container's cgroup in every hierarchy: made, limited, joined, frozen, emptied, removed.
+// Layer: cgroup. Used by runtime's create, exec, kill, pause, update, delete, and by nest.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <sys/types.h>
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "caisson/base/result.h"
+#include "caisson/cgroup/placement.h"
+#include "caisson/sys/unique_fd.h"
+
+namespace caisson::oci {
+struct Resources;
+}
+
+namespace caisson::cgroup {
+
+// What a child needs to become a member. Open in the parent; the child is single-threaded.
+struct JoinFds {
+  // v1, one a hierarchy: the child itself writes "0". Moving only itself it takes no global lock, and so never waits
+  // for an RCU grace period (about 10 ms). source: kernel/cgroup/cgroup.c, cgroup_procs_write_start()
+  std::vector<sys::UniqueFd> tasks;
+  // v2 directory (O_PATH) for clone3(CLONE_INTO_CGROUP), for the same reason; empty when there is no v2.
+  sys::UniqueFd unified;
+};
+
+// What to do with a hierarchy in which we may not make directories.
+enum class Denied : bool {
+  fail,
+  skip,  // a rootless caller that gave no cgroupsPath: the container stays out of it (as runc)
+};
+
+// What a failure to apply device rules means.
+enum class Devices : bool {
+  enforce,
+  best_effort,  // rootless: only the initial user namespace's root may set them
+};
+
+struct Permissions {
+  Denied denied = Denied::fail;
+  Devices devices = Devices::enforce;
+};
+
+class Group {
+ public:
+  // Makes the directories (and their parents), gives v1 cpusets their cpus and mems, applies `resources` unless
+  // null. After an error nothing that was made is left.
+  //   errors  conflict "container's cgroup is not empty": somebody's processes are in it; or it is frozen
+  //           invalid: what apply_resources() says
+  static Result<Group> create(Placement placement, const oci::Resources* resources, Permissions permissions = {});
+
+  // A group that exists; makes no system call.
+  static Group open(Placement placement) { return Group(std::move(placement)); }
+
+  const Placement& placement() const { return placement_; }  // without hierarchies that were skipped
+
+  // For the container's first process.
+  Result<JoinFds> join_fds() const;
+  // For exec: `sub` moves a controller's (key; "" is all of them) join to a directory below the container's
+  // (`exec --cgroup`). A v2 cgroup that has children with controllers takes no processes: the cgroup of `init` is
+  // taken instead when the container moved itself to a leaf (as runc).
+  //   errors  invalid: `sub` leaves the container's cgroup, or names a controller that is not there
+  Result<JoinFds> join_fds_for_exec(pid_t init, const std::map<std::string, std::string>& sub = {}) const;
+
+  // Also for update: only what is set is written. An error names file and value.
+  //   errors  invalid: a value out of range, or `unified` on v1; unsupported: the controller is not mounted
+  Result<void> apply_resources(const oci::Resources& resources, Devices devices = Devices::enforce);
+
+  // Freezes all processes below, and waits until they are. After an error they are thawed.
+  Result<void> freeze() const;
+  Result<void> thaw() const;
+  Result<bool> is_frozen() const;  // false also when there is no freezer, or no group any more
+
+  // Host pids, of sub-cgroups too, sorted. Empty when the group is gone.
+  Result<std::vector<pid_t>> pids() const;
+
+  // Sends a signal to every process below. SIGKILL also reaches a frozen group (and thaws it) and those that fork
+  // meanwhile; it does not wait for their end. Nobody there is success.
+  Result<void> kill_all(int signal) const;
+
+  // Gives the directories and the files a container's manager writes to (cgroup.procs, tasks,
+  // cgroup.clone_children, cgroup.subtree_control, cgroup.threads) to another owner; limits stay ours.
+  Result<void> delegate(uid_t uid, gid_t gid) const;
+
+  // Removes the container's directories and all below them; thaws, and retries for 10 s while processes are ending.
+  // Directories above stay. A group that is gone is success.
+  Result<void> remove() const;
+
+  // Undo of create(), for a caller that fails later: also removes the parents create() made, if they are empty.
+  void discard();
+
+ private:
+  explicit Group(Placement placement) : placement_(std::move(placement)) {}
+  Placement placement_;
+  std::vector<std::string> made_;  // directories create() made, outermost first in each hierarchy
+};
+
+}  // namespace caisson::cgroup
