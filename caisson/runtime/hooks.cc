@@ -1,0 +1,126 @@
+#include "caisson/runtime/hooks.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+
+#include "caisson/sys/file.h"
+#include "caisson/sys/process.h"
+#include "caisson/sys/raw.h"
+#include "caisson/sys/unique_fd.h"
+
+namespace caisson::runtime {
+namespace {
+
+using sys::UniqueFd;
+constexpr std::size_t kept_output = 4096;  // bytes of a failed hook's output that go into the error
+
+// A file in memory that reads from its start: unlike a pipe it never blocks a hook that does not read.
+Result<UniqueFd> state_file(const std::string& state_json) {
+  UniqueFd fd(::memfd_create("state", MFD_CLOEXEC));
+  if (!fd) return Error::os(errno, "memfd_create");
+  TRY(sys::write_all(fd.get(), state_json));
+  if (::lseek(fd.get(), 0, SEEK_SET) < 0) return Error::os(errno, "lseek");
+  return fd;
+}
+
+std::vector<char*> pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> out;
+  out.reserve(texts.size() + 1);
+  for (const std::string& text : texts) out.push_back(const_cast<char*>(text.c_str()));
+  out.push_back(nullptr);
+  return out;
+}
+
+[[noreturn]] void become(const oci::Hook& hook, int input, int output, int report) {
+  std::vector<std::string> args = hook.args;
+  if (args.empty()) args.push_back(hook.path);
+  const auto argv = pointers(args);
+  const auto inherited = environ;
+  const auto own = pointers(hook.env);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  // dup2 onto itself would leave close-on-exec set: the descriptors here are always above 2.
+  bool good = ::dup2(input, 0) == 0 && ::dup2(output, 1) == 1 && ::dup2(output, 2) == 2 &&
+              ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
+  if (good) ::execve(hook.path.c_str(), argv.data(), hook.env.empty() ? inherited : own.data());
+  const int error = errno;
+  sys::raw::call_retrying(SYS_write, report, &error, sizeof error);
+  ::_exit(127);
+}
+
+// What it printed, while it runs; false when the time is over.
+Result<bool> collect(int output, const sys::Pidfd& process, std::optional<std::chrono::seconds> limit,
+                     std::string& text) {
+  const auto end = std::chrono::steady_clock::now() + limit.value_or(std::chrono::hours(24 * 365));
+  for (;;) {
+    pollfd items[2] = {{output, POLLIN, 0}, {process.get(), POLLIN, 0}};
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+    if (left.count() <= 0) return false;
+    const int ready = ::poll(items, 2, static_cast<int>(std::min<long long>(left.count(), 3600 * 1000)));
+    if (ready < 0 && errno != EINTR) return Error::os(errno, "poll");
+    if (ready <= 0) continue;
+    if ((items[0].revents & POLLIN) != 0) {
+      char piece[1024];
+      const long n = sys::raw::call_retrying(SYS_read, output, piece, sizeof piece);
+      if (n > 0 && text.size() < kept_output) text.append(piece, static_cast<std::size_t>(n));
+      if (n > 0) continue;
+    }
+    if (items[1].revents != 0) return true;  // ended, and nothing more to read: a grandchild may keep the pipe
+  }
+}
+
+std::string trimmed(std::string text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+  return text;
+}
+
+Result<void> run_one(const oci::Hook& hook, const std::string& state_json) {
+  const UniqueFd input = TRY(state_file(state_json));
+  int output[2];
+  int report[2];
+  if (::pipe2(output, O_CLOEXEC) < 0) return Error::os(errno, "pipe");
+  const UniqueFd output_read(output[0]);
+  UniqueFd output_write(output[1]);
+  if (::pipe2(report, O_CLOEXEC) < 0) return Error::os(errno, "pipe");
+  const UniqueFd report_read(report[0]);
+  UniqueFd report_write(report[1]);
+  const pid_t pid = TRY(sys::clone_process(0));
+  if (pid == 0) become(hook, input.get(), output_write.get(), report_write.get());
+  sys::Process child(pid);
+  output_write.reset();
+  report_write.reset();
+  int error = 0;
+  if (sys::raw::call_retrying(SYS_read, report_read.get(), &error, sizeof error) == sizeof error)
+    return Error::os(error, "exec");
+  const sys::Pidfd pidfd = TRY(sys::Pidfd::open(pid));
+  std::string text;
+  const bool ended = TRY(collect(output_read.get(), pidfd, hook.timeout, text));
+  if (!ended) {
+    return Error::of(Kind::os, "hook timed out after " + std::to_string(hook.timeout->count()) + " s and was killed");
+  }
+  const int status = TRY(child.wait());
+  if (status == 0) return ok();
+  const std::string how = WIFSIGNALED(status) ? "signal: " + std::to_string(WTERMSIG(status))
+                                              : "exit status " + std::to_string(WEXITSTATUS(status));
+  return Error::of(Kind::os, how + ", output: " + trimmed(text));
+}
+
+}  // namespace
+
+Result<void> run_hooks(const std::vector<oci::Hook>& hooks, const std::string& state_json, std::string_view kind) {
+  for (std::size_t i = 0; i < hooks.size(); ++i) {
+    const std::string step =
+        "error running " + std::string(kind) + " hook #" + std::to_string(i) + " " + hooks[i].path;
+    TRY(run_one(hooks[i], state_json).during(step));
+  }
+  return ok();
+}
+
+}  // namespace caisson::runtime
