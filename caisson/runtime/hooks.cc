@@ -116,8 +116,7 @@ Result<void> run_one(const oci::Hook& hook, const std::string& state_json) {
 
 Result<void> run_hooks(const std::vector<oci::Hook>& hooks, const std::string& state_json, std::string_view kind) {
   for (std::size_t i = 0; i < hooks.size(); ++i) {
-    const std::string step =
-        "error running " + std::string(kind) + " hook #" + std::to_string(i) + " " + hooks[i].path;
+    const std::string step = "error running " + std::string(kind) + " hook #" + std::to_string(i) + " " + hooks[i].path;
     TRY(run_one(hooks[i], state_json).during(step));
   }
   return ok();
