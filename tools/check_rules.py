@@ -30,6 +30,9 @@ RULES = [  # (files, but not, pattern, reason)
     (r"", None, "/" + r"(work|farm)/\w|/" + r"root/\.\w", "a path of one machine"),
     (r"\.(h|cc)$", None, r"^\s*using namespace\b", "say the name"),
 ]
+MAY_CALL = {  # files outside sys that make system calls, and why; a new one is a decision, not a habit
+    "caisson/runtime/hooks.cc": "forks a hook and talks to it: between fork and exec nothing else may run",
+}
 COMMENT = re.compile(r"//.*$")
 
 root = pathlib.Path(sys.argv[1])
@@ -51,6 +54,8 @@ for name in sorted(names):
         if "rule-exempt:" in line:  # says why, on the line itself
             continue
         for files, _, pattern, reason in rules:
+            if reason.startswith("system calls") and name in MAY_CALL:
+                continue
             text = COMMENT.sub("", line) if files == PRODUCT else line
             if re.search(pattern, text):
                 bad.append(f"{name}:{number}: {reason}: {line.strip()[:100]}")
