@@ -11,20 +11,20 @@
 namespace caisson::oci {
 
 struct Hook {
-  std::string path;  // absolute
-  std::vector<std::string> args;
-  std::vector<std::string> env;
-  std::optional<std::chrono::seconds> timeout;
+  std::string path{};  // absolute
+  std::vector<std::string> args{};
+  std::vector<std::string> env{};
+  std::optional<std::chrono::seconds> timeout{};
   bool operator==(const Hook&) const = default;
 };
 
 struct Hooks {
-  std::vector<Hook> prestart;
-  std::vector<Hook> create_runtime;
-  std::vector<Hook> create_container;
-  std::vector<Hook> start_container;
-  std::vector<Hook> poststart;
-  std::vector<Hook> poststop;
+  std::vector<Hook> prestart{};
+  std::vector<Hook> create_runtime{};
+  std::vector<Hook> create_container{};
+  std::vector<Hook> start_container{};
+  std::vector<Hook> poststart{};
+  std::vector<Hook> poststop{};
   bool operator==(const Hooks&) const = default;
 };
 

@@ -11,12 +11,12 @@
 namespace caisson::oci {
 
 struct Mount {
-  std::string destination;  // may be relative: then it is taken from the container's root
-  std::string type;         // "", "none" or "bind" with option bind/rbind is a bind mount
-  std::string source;       // relative sources of bind mounts are taken from the bundle
-  std::vector<std::string> options;
-  std::vector<IdMapping> uid_mappings;  // not empty: an idmapped mount
-  std::vector<IdMapping> gid_mappings;
+  std::string destination{};  // may be relative: then it is taken from the container's root
+  std::string type{};         // "", "none" or "bind" with option bind/rbind is a bind mount
+  std::string source{};       // relative sources of bind mounts are taken from the bundle
+  std::vector<std::string> options{};
+  std::vector<IdMapping> uid_mappings{};  // not empty: an idmapped mount
+  std::vector<IdMapping> gid_mappings{};
   bool operator==(const Mount&) const = default;
 };
 

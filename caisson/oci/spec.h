@@ -17,21 +17,22 @@
 
 namespace caisson::oci {
 
+// Members have initializers throughout, `{}` too, so that {.destination = "/a", .type = "tmpfs"} is enough for -Wextra.
 struct Root {
-  std::string path;  // relative to the bundle unless absolute
+  std::string path{};  // relative to the bundle unless absolute
   bool readonly = false;
   bool operator==(const Root&) const = default;
 };
 
 struct Spec {
-  std::string version;  // ociVersion as written; any is accepted
+  std::string version{};  // ociVersion as written; any is accepted
   Root root;
-  std::string hostname;
-  std::string domainname;
-  std::optional<Process> process;
-  std::vector<Mount> mounts;
+  std::string hostname{};
+  std::string domainname{};
+  std::optional<Process> process{};
+  std::vector<Mount> mounts{};
   Hooks hooks;
-  std::map<std::string, std::string> annotations;
+  std::map<std::string, std::string> annotations{};
   Linux linux;
   bool operator==(const Spec&) const = default;
 };
