@@ -31,7 +31,7 @@ struct MountOptions {
 
 MountOptions parse_mount_options(const std::vector<std::string>& options);
 
-// By type or by option, as runc decides.
+// By option, which is what runc looks at, or by type "bind" alone (then `flags` has no MS_BIND).
 bool is_bind(const Mount& mount, const MountOptions& options);
 
 // The words of the table, sorted, for the `features` document.
