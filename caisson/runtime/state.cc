@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "caisson/sys/backoff.h"
 #include "caisson/sys/clock.h"
 #include "caisson/sys/file.h"
 #include "caisson/sys/process_stat.h"
@@ -50,7 +51,7 @@ Result<void> empty_directory(int dir) {
   return sys::remove_tree_at(dir, state_name);
 }
 
-bool try_lock(int fd) { return sys::raw::call_retrying(SYS_flock, fd, LOCK_EX | LOCK_NB) == 0; }
+bool lock_directory(int fd) { return sys::raw::call_retrying(SYS_flock, fd, LOCK_EX | LOCK_NB) == 0; }
 
 bool has_entry(int dir, const char* name) { return sys::raw::call(SYS_faccessat, dir, name, F_OK) == 0; }
 
@@ -79,6 +80,15 @@ Record::~Record() {
   if (!fd_ || !made_) return;
   (void)empty_directory(fd_.get());  // best effort: a directory without state.json is replaced by the next create
   (void)sys::raw::call(SYS_unlinkat, AT_FDCWD, path_.c_str(), AT_REMOVEDIR);
+}
+
+bool Record::try_lock() const { return lock_directory(fd_.get()); }
+
+Result<void> Record::lock(std::chrono::milliseconds limit) const {
+  sys::Backoff backoff(limit);
+  while (!try_lock())
+    if (!backoff.wait()) return Error::of(Kind::conflict, "container " + id_ + " is in use by another command");
+  return ok();
 }
 
 ContainerState Record::fresh_state() const {
@@ -120,7 +130,7 @@ bool Record::has_start_fifo() const { return has_entry(fd_.get(), start_fifo_nam
 Status status_of(const Record& record, const ContainerState& state) {
   if (state.pid == 0) {
     // Either somebody is creating it and holds the lock, or that somebody was killed.
-    if (!try_lock(record.fd())) return Status::creating;
+    if (!record.try_lock()) return Status::creating;
     return Status::stopped;
   }
   if (!sys::is_running(state.pid, state.start_time)) return Status::stopped;
@@ -156,7 +166,7 @@ Result<Record> StateStore::create(const std::string& id) const {
   }
   if (!made && !made.error().is(EEXIST)) return std::move(made).error();  // EEXIST: a dead process had our pid
   sys::UniqueFd fd = TRY(sys::open_file(beside, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-  if (!try_lock(fd.get())) return Error::of(Kind::conflict, beside + ": is locked");
+  if (!lock_directory(fd.get())) return Error::of(Kind::conflict, beside + ": is locked");
   Record out(std::move(fd), id, beside, true);
   const std::string path = path_of(id);
   for (int attempt = 0; attempt < 8; ++attempt) {
@@ -169,7 +179,7 @@ Result<Record> StateStore::create(const std::string& id) const {
     if (r != -EEXIST) return Error::os(static_cast<int>(-r), "rename").during(path);
     const auto there = open_directory(id);
     if (!there) continue;  // removed meanwhile
-    if (!try_lock((*there).fd()) || has_entry((*there).fd(), state_name)) return already_exists();
+    if (!(*there).try_lock() || has_entry((*there).fd(), state_name)) return already_exists();
     if (!is_named((*there).fd(), path)) continue;  // replaced before we had the lock
     TRY(empty_directory((*there).fd()));
     (void)sys::raw::call(SYS_unlinkat, AT_FDCWD, path.c_str(), AT_REMOVEDIR);  // the rename tells

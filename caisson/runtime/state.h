@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -70,6 +71,10 @@ class Record {
   Result<oci::Spec> config() const;
 
   bool has_start_fifo() const;
+  bool try_lock() const;
+  //   errors  conflict: another command works on it for longer than that
+  Result<void> lock(std::chrono::milliseconds limit) const;
+
   void keep() { made_ = false; }  // the container exists from here on
   void unlock() { fd_.reset(); }  // nothing but id() and path() may be used after it
 

@@ -1,0 +1,112 @@
+// The command delete: nothing of a container is left, whatever state it was found in.
+// Layer: runtime. Declared in commands.h; destroy_container() is also how run ends.
+// SPDX-License-Identifier: Apache-2.0
+#include <signal.h>
+
+#include "caisson/cgroup/layout.h"
+#include "caisson/runtime/commands.h"
+#include "caisson/runtime/destroy.h"
+#include "caisson/runtime/hooks.h"
+#include "caisson/runtime/status.h"
+
+namespace caisson::runtime {
+namespace {
+
+constexpr std::chrono::seconds kill_patience(30);
+constexpr std::chrono::seconds lock_patience(10);
+
+// The pid may be gone, or somebody else's by now: then there is nothing to kill.
+Result<void> kill_and_wait(const ContainerState& state, const cgroup::Group& group) {
+  auto init = open_init(state);
+  if (!init && init.error().kind() != Kind::not_found) return std::move(init).error();
+  if (init) {
+    auto sent = (*init).send(SIGKILL);
+    if (!sent && sent.error().kind() != Kind::not_found) return sent;
+  }
+  TRY(group.kill_all(SIGKILL));  // frozen or not, and who is in the cgroup but not in the pid namespace
+  if (!init) return ok();
+  const bool ended = TRY((*init).wait_end(kill_patience));
+  if (!ended) return Error::of(Kind::os, "container init (pid " + std::to_string(state.pid) + ") does not die");
+  return ok();
+}
+
+// What to run when all is over. An absent or damaged config.json must not keep a container from being deleted.
+std::vector<oci::Hook> poststop_hooks(const Context& context, const Record& record) {
+  const auto text = record.config_text();
+  if (!text) return {};
+  // Most have none, and parsing is most of what delete costs. A name can be written otherwise only by \u escapes.
+  if ((*text).find("poststop") == std::string::npos && (*text).find("\\u") == std::string::npos) return {};
+  auto config = record.config();
+  if (!config) {
+    context.log.warning(config.error().message());
+    return {};
+  }
+  return std::move((*config).hooks.poststop);
+}
+
+// state.json is not there or cannot be read: where the container's cgroup must be is still in config.json.
+Result<int> destroy_damaged(const Context& context, Record record) {
+  const auto config = record.config();
+  const auto layout = cgroup::load_layout();
+  if (config && layout) {
+    auto placement = cgroup::place(*layout, (*config).linux.cgroups_path, record.id());
+    if (placement) {
+      const cgroup::Group group = cgroup::Group::open(std::move(*placement));
+      if (auto killed = group.kill_all(SIGKILL); !killed) context.log.warning(killed.error().message());
+      if (auto removed = group.remove(); !removed) context.log.warning(removed.error().message());
+    }
+  }
+  auto removed = context.store.remove(std::move(record));
+  if (!removed && removed.error().kind() != Kind::not_found) return std::move(removed).error();
+  return 0;
+}
+
+// Whoever creates or starts the container holds the lock, maybe for as long as a hook hangs: its init is killed
+// first, so that it fails.
+Result<void> take_lock(const Record& record) {
+  if (record.try_lock()) return ok();
+  if (const auto state = record.load()) {
+    const cgroup::Group group = TRY(group_of(*state));
+    TRY(kill_and_wait(*state, group));
+  }
+  return record.lock(lock_patience);
+}
+
+Result<int> delete_by_force(Context& context, const std::string& id) {
+  auto record = context.store.open(id);
+  if (!record && record.error().kind() == Kind::not_found) return 0;
+  if (!record) return std::move(record).error();
+  TRY(take_lock(*record));
+  auto state = (*record).load();
+  if (!state) return destroy_damaged(context, std::move(*record));
+  TRY(destroy_container(context, std::move(*record), *state));
+  return 0;
+}
+
+}  // namespace
+
+Result<void> destroy_container(const Context& context, Record record, const ContainerState& state) {
+  const cgroup::Group group = TRY(group_of(state));
+  TRY(kill_and_wait(state, group));
+  TRY(group.remove().during("remove the container's cgroup"));
+  const std::vector<oci::Hook> hooks = poststop_hooks(context, record);
+  TRY(context.store.remove(std::move(record)));
+  if (hooks.empty()) return ok();
+  // The container is gone, and stays so: a failure is only told. source: runtime-spec runtime.md "Lifecycle" 13.
+  auto ran = run_hooks(hooks, print_oci_state(state, Status::stopped), "poststop");
+  if (!ran) context.log.warning(ran.error().message());
+  return ok();
+}
+
+Result<int> delete_command(Context& context, const Arguments& arguments) {
+  const std::string& id = arguments.id();
+  if (arguments.on("force")) return delete_by_force(context, id);
+  Container container = TRY(find_container(context.store, id, Lock::yes));
+  if (container.status != Status::stopped && container.status != Status::created)
+    return Error::of(Kind::conflict, "cannot delete container " + id +
+                                         " that is not stopped: " + std::string(name_of(container.status)));
+  TRY(destroy_container(context, std::move(container.record), container.state));
+  return 0;
+}
+
+}  // namespace caisson::runtime

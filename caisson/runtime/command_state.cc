@@ -1,0 +1,99 @@
+// The commands state and list: what containers there are, and what they are doing.
+// Layer: runtime. Declared in commands.h.
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "caisson/runtime/commands.h"
+#include "caisson/runtime/json.h"
+#include "caisson/runtime/status.h"
+#include "caisson/sys/file.h"
+
+namespace caisson::runtime {
+namespace {
+
+// runc's containerState: what Go callers decode. pid is 0 when it is stopped.
+std::string print_container(const ContainerState& state, Status status) {
+  JsonObject out;
+  out.text("ociVersion", state.oci_version)
+      .text("id", state.id)
+      .number("pid", status == Status::stopped ? 0 : state.pid)
+      .text("status", name_of(status))
+      .text("bundle", state.bundle)
+      .text("rootfs", state.rootfs)
+      .text("created", state.created);
+  if (!state.annotations.empty()) out.texts("annotations", state.annotations);
+  return out.text("owner", state.owner).take();
+}
+
+Result<int> print(std::string_view text) {
+  TRY(sys::write_all(STDOUT_FILENO, text));
+  return 0;
+}
+
+// A container that is being created or deleted while we look is left out, a damaged one as well: the log says why.
+std::vector<Container> all_containers(const Context& context, const std::vector<std::string>& ids) {
+  std::vector<Container> out;
+  for (const std::string& id : ids) {
+    auto found = find_container(context.store, id);
+    if (found) {
+      out.push_back(std::move(*found));
+    } else if (found.error().kind() != Kind::not_found) {
+      context.log.warning(found.error().message());
+    }
+  }
+  return out;
+}
+
+// Columns of at least 12, two blanks apart, as Go's tabwriter(12, 1, 3) prints runc's list.
+std::string table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths(rows.front().size(), 12);
+  for (const auto& row : rows)
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size() + 3);
+  std::string out;
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      out += row[i];
+      if (i + 1 < row.size()) out.append(widths[i] - row[i].size(), ' ');
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+std::string table_of(const std::vector<Container>& containers) {
+  std::vector<std::vector<std::string>> rows = {{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}};
+  for (const Container& c : containers)
+    rows.push_back({c.state.id, std::to_string(c.status == Status::stopped ? 0 : c.state.pid),
+                    std::string(name_of(c.status)), c.state.bundle, c.state.created, c.state.owner});
+  return table(rows);
+}
+
+std::string json_of(const std::vector<Container>& containers) {
+  if (containers.empty()) return "null\n";
+  std::string out = "[";
+  for (const Container& c : containers) {
+    if (out.size() > 1) out += ',';
+    out += print_container(c.state, c.status);
+  }
+  return out + "]\n";
+}
+
+}  // namespace
+
+Result<int> state_command(Context& context, const Arguments& arguments) {
+  const Container container = TRY(find_container(context.store, arguments.id()));
+  return print(indented(print_container(container.state, container.status)) + "\n");
+}
+
+Result<int> list_command(Context& context, const Arguments& arguments) {
+  const std::string format = arguments.text("format");
+  if (format != "table" && format != "json") return Error::of(Kind::invalid, "invalid format option");
+  const std::vector<std::string> ids = TRY(context.store.ids());
+  const std::vector<Container> containers = all_containers(context, ids);
+  if (!arguments.on("quiet")) return print(format == "json" ? json_of(containers) : table_of(containers));
+  std::string out;
+  for (const Container& container : containers) out += container.state.id + "\n";
+  return print(out);
+}
+
+}  // namespace caisson::runtime
