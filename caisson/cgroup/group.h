@@ -96,6 +96,7 @@ class Group {
 
  private:
   explicit Group(Placement placement) : placement_(std::move(placement)) {}
+  Result<void> refuse_if_used() const;
   Placement placement_;
   std::vector<std::string> made_;  // directories create() made, outermost first in each hierarchy
 };

@@ -1,6 +1,7 @@
 #include "caisson/sys/directory.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "caisson/sys/raw.h"
 
@@ -16,6 +17,12 @@ Result<void> checked(long result, std::string_view call, const std::string& path
 
 Result<void> remove_directory(const std::string& path) {
   return checked(raw::call(SYS_unlinkat, AT_FDCWD, path.c_str(), AT_REMOVEDIR), "rmdir", path);
+}
+
+Result<unsigned long> link_count(const std::string& path) {
+  struct stat st{};
+  if (::fstatat(AT_FDCWD, path.c_str(), &st, AT_SYMLINK_NOFOLLOW) < 0) return Error::os(errno, "stat").during(path);
+  return static_cast<unsigned long>(st.st_nlink);
 }
 
 Result<void> remove_file(const std::string& path) {

@@ -14,6 +14,10 @@ namespace caisson::sys {
 //   errors  os ENOENT, EBUSY, ENOTEMPTY as rmdir(2)
 Result<void> remove_directory(const std::string& path);
 
+// st_nlink: 2 and one for each directory it holds, on file systems that count them (cgroupfs, tmpfs, ext4); 1
+// elsewhere.
+Result<unsigned long> link_count(const std::string& path);
+
 Result<void> remove_file(const std::string& path);  // unlink(2)
 
 // fchownat(2), links not followed. `dir` is borrowed; an empty path means `dir` itself.

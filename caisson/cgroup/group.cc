@@ -1,0 +1,179 @@
+// Group: making, opening, limiting, giving away and removing one container's cgroup.
+// Layer: cgroup. Used by the runtime and nest through group.h; freezer.cc, processes.cc and join.cc hold the rest.
+// SPDX-License-Identifier: Apache-2.0
+#include "caisson/cgroup/group.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "caisson/cgroup/devices.h"
+#include "caisson/cgroup/files.h"
+#include "caisson/cgroup/limits.h"
+#include "caisson/cgroup/tree.h"
+#include "caisson/sys/directory.h"
+#include "caisson/sys/file.h"
+
+namespace caisson::cgroup {
+namespace {
+
+using std::chrono_literals::operator""s;
+
+bool is_denied(const Error& error) { return error.is(EACCES) || error.is(EPERM) || error.is(EROFS); }
+
+// Controllers that a v2-only container gets even without a limit: statistics and later updates need them.
+const std::vector<std::string>& useful_controllers() {
+  static const std::vector<std::string> names = {"cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc"};
+  return names;
+}
+
+// Threads of one process may be spread over a threaded cgroup only with these controllers.
+bool is_threaded(const std::string& controller) {
+  return controller == "cpu" || controller == "cpuset" || controller == "pids" || controller == "perf_event";
+}
+
+struct Made {
+  Placement placement;               // without the hierarchies that were skipped
+  std::vector<std::string> made;     // directories
+  std::vector<std::string> present;  // containers' directories that were there before us
+};
+
+Result<void> make_all(const Placement& wanted, Denied denied, Made& out) {
+  for (const Directory& directory : wanted.directories) {
+    const std::size_t before = out.made.size();
+    auto done = make_group(directory, out.made);
+    if (!done && denied == Denied::skip && is_denied(done.error())) continue;
+    if (!done) return done;
+    if (out.made.size() == before) out.present.push_back(directory.absolute());
+    out.placement.directories.push_back(directory);
+  }
+  return ok();
+}
+
+// Files of the container's manager; one that the hierarchy does not have is passed over.
+Result<void> give_away(const std::string& directory, uid_t uid, gid_t gid) {
+  sys::UniqueFd here = TRY(sys::open_file(directory, O_PATH | O_DIRECTORY));
+  TRY(sys::change_owner_at(here.get(), "", uid, gid).during(directory));
+  for (const char* file :
+       {"cgroup.procs", "tasks", "cgroup.clone_children", "cgroup.subtree_control", "cgroup.threads"}) {
+    auto done = sys::change_owner_at(here.get(), file, uid, gid);
+    if (!done && !done.error().is(ENOENT)) return std::move(done).during(directory);
+  }
+  return ok();
+}
+
+CpusetOwn own_cpuset(const oci::Resources* resources) {
+  if (resources == nullptr || !resources->cpu) return {};
+  return {!resources->cpu->cpus.empty(), !resources->cpu->mems.empty()};
+}
+
+enum class Step : unsigned char { create, create_over, update };  // over: directories were there
+
+// v2: what the settings need, above and at the container's directory.
+Result<void> prepare_unified(const Placement& placement, const std::vector<Setting>& settings, Step step) {
+  const Directory* unified = placement.unified();
+  if (unified == nullptr) return ok();
+  std::vector<std::string> wanted = controllers_of(settings, *unified);
+  const bool needs_domain = std::any_of(wanted.begin(), wanted.end(), [](auto& name) { return !is_threaded(name); });
+  const bool creates = placement.mode() == Mode::v2 && step != Step::update;
+  if (creates) {
+    for (const std::string& name : useful_controllers())
+      if (unified->has(name) && std::find(wanted.begin(), wanted.end(), name) == wanted.end()) wanted.push_back(name);
+  }
+  if (!wanted.empty()) enable_controllers(*unified, wanted);
+  if (creates) return settle_type(*unified, needs_domain);
+  return ok();
+}
+
+Result<Current> read_current(const oci::Resources& resources, const Placement& placement) {
+  Current current;
+  const Directory* memory = placement.find("memory");
+  if (memory == nullptr || memory->version != Version::v1 || !resources.memory) return current;
+  // Only a new limit together with a new memory+swap depends on the old one.
+  if (resources.memory->limit.value_or(0) == 0 || resources.memory->swap.value_or(0) <= 0) return current;
+  const std::string text = TRY(read_value(memory->absolute(), "memory.limit_in_bytes"));
+  current.memory_limit = parse_number(text).value_or(UINT64_MAX);
+  return current;
+}
+
+Result<void> apply_all(const oci::Resources& resources, const Placement& placement, Devices devices, Step step) {
+  const Directory* unified = placement.unified();
+  if (unified != nullptr && placement.find("memory") == unified && resources.memory)
+    TRY(check_memory_usage(*resources.memory, *unified));
+  Current current;
+  if (step != Step::create) {
+    current = TRY(read_current(resources, placement));
+  }
+  const std::vector<Setting> settings = TRY(plan_settings(resources, placement, current));
+  TRY(prepare_unified(placement, settings, step));
+  const Attached attached = step == Step::create ? Attached::no : Attached::maybe;
+  auto ruled = apply_device_rules(resources.devices, placement, attached);
+  if (!ruled && devices == Devices::enforce) return ruled;
+  return write_settings(settings);
+}
+
+}  // namespace
+
+Result<Group> Group::create(Placement placement, const oci::Resources* resources, Permissions permissions) {
+  Made made;
+  auto fill = [&](Group& group) -> Result<void> {
+    auto done = make_all(placement, permissions.denied, made);
+    group.made_ = std::move(made.made);
+    group.placement_ = std::move(made.placement);
+    if (!done) return done;
+    if (!made.present.empty()) TRY(group.refuse_if_used());
+    const Directory* cpuset = group.placement_.find("cpuset");
+    if (cpuset != nullptr && cpuset->version == Version::v1)
+      TRY(inherit_cpuset(*cpuset, own_cpuset(resources)));
+    const oci::Resources none;
+    const Step step = made.present.empty() ? Step::create : Step::create_over;
+    return apply_all(resources == nullptr ? none : *resources, group.placement_, permissions.devices, step);
+  };
+  Group group{Placement{}};
+  auto done = fill(group);
+  if (done) return group;
+  group.discard();
+  return std::move(done).error();
+}
+
+Result<void> Group::refuse_if_used() const {
+  const std::vector<pid_t> present = TRY(pids());
+  if (!present.empty())
+    return Error::of(Kind::conflict,
+                     "container's cgroup is not empty: " + std::to_string(present.size()) + " process(es) found");
+  const bool frozen = TRY(is_frozen());
+  if (frozen) return Error::of(Kind::conflict, "container's cgroup unexpectedly frozen");
+  return ok();
+}
+
+Result<void> Group::apply_resources(const oci::Resources& resources, Devices devices) {
+  return apply_all(resources, placement_, devices, Step::update);
+}
+
+Result<void> Group::delegate(uid_t uid, gid_t gid) const {
+  for (const Directory& directory : placement_.directories)
+    TRY(give_away(directory.absolute(), uid, gid).during("delegate cgroup"));
+  return ok();
+}
+
+Result<void> Group::remove() const {
+  bool thawed = false;
+  for (const Directory& directory : placement_.directories) {
+    const std::string path = directory.absolute();
+    auto removed = sys::remove_directory(path);
+    if (removed || is_gone(removed.error())) continue;
+    if (!removed.error().is(EBUSY) && !removed.error().is(ENOTEMPTY)) return removed;
+    // Frozen processes that were killed cannot end.
+    if (!std::exchange(thawed, true)) (void)thaw();
+    TRY(remove_group(path, 10s));
+  }
+  return ok();
+}
+
+void Group::discard() {
+  for (auto path = made_.rbegin(); path != made_.rend(); ++path) (void)sys::remove_directory(*path);
+  made_.clear();
+}
+
+}  // namespace caisson::cgroup

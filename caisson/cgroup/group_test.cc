@@ -1,0 +1,365 @@
+// Laws of a group on this machine's own cgroups. Needs root; makes and removes only its own directories.
+// Layer: cgroup, test.
+// SPDX-License-Identifier: Apache-2.0
+#include "caisson/cgroup/group.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <functional>
+
+#include "caisson/cgroup/files.h"
+#include "caisson/oci/resources.h"
+#include "caisson/sys/backoff.h"
+#include "caisson/sys/directory.h"
+#include "caisson/sys/file.h"
+#include "caisson/sys/process.h"
+
+// A designated initializer names what it sets; the rest is absent on purpose.
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
+namespace caisson::cgroup {
+namespace {
+
+using std::chrono_literals::operator""s;
+
+bool eventually(const std::function<bool()>& condition) {
+  sys::Backoff backoff(30s);
+  while (!condition())
+    if (!backoff.wait()) return false;
+  return true;
+}
+
+// A member that waits to be killed. Exits at once if it cannot join.
+sys::Process start_member(const JoinFds& fds) {
+  auto pid = sys::clone_process(0, fds.unified ? fds.unified.get() : -1);
+  if (!pid) return sys::Process(-1);
+  if (*pid != 0) return sys::Process(*pid);
+  for (const sys::UniqueFd& tasks : fds.tasks)
+    if (::write(tasks.get(), "0", 1) != 1) ::_exit(1);
+  for (;;) ::pause();
+}
+
+class GroupOnThisMachine : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+    auto layout = load_layout();
+    ASSERT_TRUE(layout) << layout.error().message();
+    if (layout->mode() == Mode::none) GTEST_SKIP() << "no cgroup file system is mounted";
+    name_ = "caisson-test-" + std::to_string(::getpid());
+    placement_ = *place(*layout, name_ + "/box", "unused");
+    auto probe = Group::create(placement_, nullptr);
+    if (!probe && (probe.error().is(EROFS) || probe.error().is(EACCES) || probe.error().is(EPERM)))
+      GTEST_SKIP() << "may not make cgroups here: " << probe.error().message();
+    ASSERT_TRUE(probe) << probe.error().message();
+    probe->discard();
+  }
+
+  void TearDown() override {
+    Group group = Group::open(placement_);
+    (void)group.kill_all(SIGKILL);
+    while (::waitpid(-1, nullptr, WNOHANG) > 0) continue;
+    EXPECT_TRUE(group.remove());
+    for (Directory directory : placement_.directories) {
+      directory.path = directory.path.substr(0, directory.path.rfind('/'));
+      (void)sys::remove_directory(directory.absolute());
+      EXPECT_FALSE(sys::exists(directory.absolute())) << directory.absolute();
+    }
+  }
+
+  Group make(const oci::Resources* resources = nullptr) {
+    auto group = Group::create(placement_, resources);
+    EXPECT_TRUE(group) << group.error().message();
+    return group ? std::move(*group) : Group::open({});
+  }
+
+  bool has_v1(const char* controller) const {
+    const Directory* found = placement_.find(controller);
+    return found != nullptr && found->version == Version::v1;
+  }
+  std::string text(const char* controller, const char* file) const {
+    auto value = read_value(placement_.find(controller)->absolute(), file);
+    return value ? *value : value.error().message();
+  }
+
+  std::string name_;
+  Placement placement_;
+};
+
+bool has(const Group& group, pid_t pid) {
+  auto pids = group.pids();
+  return pids && std::find(pids->begin(), pids->end(), pid) != pids->end();
+}
+
+TEST_F(GroupOnThisMachine, AChildJoinsEveryHierarchy) {
+  Group group = make();
+  JoinFds fds = *group.join_fds();
+  sys::Process child = start_member(fds);
+  ASSERT_GT(child.pid(), 0);
+  ASSERT_TRUE(eventually([&] {
+    for (const Directory& directory : placement_.directories) {
+      auto procs = read_value(directory.absolute(), "cgroup.procs");
+      if (!procs || *procs != std::to_string(child.pid())) return false;
+    }
+    return true;
+  }));
+  EXPECT_TRUE(has(group, child.pid()));
+}
+
+TEST_F(GroupOnThisMachine, LimitsAreInForceBeforeAnyoneJoins) {
+  if (!has_v1("memory") || !has_v1("pids") || !has_v1("cpu")) GTEST_SKIP() << "needs v1 memory, pids and cpu";
+  oci::Resources resources;
+  resources.memory = oci::Memory{.limit = 64 << 20, .reservation = 32 << 20, .swap = 128 << 20};
+  resources.pids = oci::Pids{20};
+  resources.cpu = oci::Cpu{.shares = 512, .quota = 50000, .period = 100000};
+  Group group = make(&resources);
+  EXPECT_EQ(text("memory", "memory.limit_in_bytes"), std::to_string(64 << 20));
+  EXPECT_EQ(text("memory", "memory.memsw.limit_in_bytes"), std::to_string(128 << 20));
+  EXPECT_EQ(text("memory", "memory.soft_limit_in_bytes"), std::to_string(32 << 20));
+  EXPECT_EQ(text("pids", "pids.max"), "20");
+  EXPECT_EQ(text("cpu", "cpu.shares"), "512");
+  EXPECT_EQ(text("cpu", "cpu.cfs_quota_us"), "50000");
+  // Both directions, past the old values.
+  for (const std::int64_t limit : {std::int64_t{256} << 20, std::int64_t{32} << 20}) {
+    oci::Resources update;
+    update.memory = oci::Memory{.limit = limit, .swap = limit * 2};
+    auto applied = group.apply_resources(update);
+    ASSERT_TRUE(applied) << applied.error().message();
+    EXPECT_EQ(text("memory", "memory.limit_in_bytes"), std::to_string(limit));
+    EXPECT_EQ(text("memory", "memory.memsw.limit_in_bytes"), std::to_string(limit * 2));
+  }
+  oci::Resources unlimited;
+  unlimited.memory = oci::Memory{.limit = -1};
+  unlimited.pids = oci::Pids{-1};
+  ASSERT_TRUE(group.apply_resources(unlimited));
+  EXPECT_EQ(text("pids", "pids.max"), "max");
+}
+
+TEST_F(GroupOnThisMachine, PeriodBelowTheOldQuotaIsSetWithTheNewQuota) {
+  if (!has_v1("cpu")) GTEST_SKIP() << "needs v1 cpu";
+  oci::Resources resources;
+  resources.cpu = oci::Cpu{.quota = 100000, .period = 100000};
+  Group group = make(&resources);
+  resources.cpu = oci::Cpu{.quota = 2000, .period = 2000};
+  auto applied = group.apply_resources(resources);
+  ASSERT_TRUE(applied) << applied.error().message();
+  EXPECT_EQ(text("cpu", "cpu.cfs_period_us"), "2000");
+  EXPECT_EQ(text("cpu", "cpu.cfs_quota_us"), "2000");
+}
+
+TEST_F(GroupOnThisMachine, ANewCpusetHasTheCpusOfItsParent) {
+  if (!has_v1("cpuset")) GTEST_SKIP() << "needs v1 cpuset";
+  Group group = make();
+  const Directory* cpuset = placement_.find("cpuset");
+  EXPECT_FALSE(text("cpuset", "cpuset.mems").empty());
+  EXPECT_EQ(text("cpuset", "cpuset.cpus"), *read_value(cpuset->mount_point, "cpuset.cpus"));
+  group.discard();
+  oci::Resources resources;
+  resources.cpu = oci::Cpu{.cpus = "0"};
+  make(&resources);
+  EXPECT_EQ(text("cpuset", "cpuset.cpus"), "0");
+}
+
+TEST_F(GroupOnThisMachine, HugetlbIsEnabledWhereOnlyUnifiedHasIt) {
+  const Directory* hugetlb = placement_.find("hugetlb");
+  if (hugetlb == nullptr || hugetlb->version != Version::v2) GTEST_SKIP() << "needs hugetlb in the v2 hierarchy";
+  if (!sys::exists("/sys/kernel/mm/hugepages/hugepages-2048kB")) GTEST_SKIP() << "needs 2MB pages";
+  oci::Resources resources;
+  resources.hugepage_limits = {{"2MB", 4 << 20}};
+  auto before = read_value(hugetlb->mount_point, "cgroup.subtree_control");
+  Group group = make(&resources);
+  EXPECT_EQ(text("hugetlb", "hugetlb.2MB.max"), std::to_string(4 << 20));
+  ASSERT_TRUE(group.remove());
+  group.discard();
+  if (before && before->find("hugetlb") == before->npos)
+    (void)write_value(hugetlb->mount_point, "cgroup.subtree_control", "-hugetlb");
+}
+
+TEST_F(GroupOnThisMachine, AFailureLeavesNoDirectory) {
+  oci::Resources resources;
+  resources.cpu = oci::Cpu{.cpus = "4095"};
+  auto group = Group::create(placement_, &resources);
+  ASSERT_FALSE(group);
+  EXPECT_NE(group.error().message().find("write \"4095\" to"), std::string::npos) << group.error().message();
+  for (Directory directory : placement_.directories) {
+    directory.path = directory.path.substr(0, directory.path.rfind('/'));
+    EXPECT_FALSE(sys::exists(directory.absolute()));
+  }
+}
+
+TEST_F(GroupOnThisMachine, AUsedGroupIsRefusedAndKept) {
+  Group group = make();
+  JoinFds fds = *group.join_fds();
+  sys::Process child = start_member(fds);
+  ASSERT_TRUE(eventually([&] { return has(group, child.pid()); }));
+  auto second = Group::create(placement_, nullptr);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().message(), "container's cgroup is not empty: 1 process(es) found");
+  EXPECT_TRUE(has(group, child.pid()));
+}
+
+TEST_F(GroupOnThisMachine, AnEmptyGroupThatIsThereIsUsed) {
+  Group group = make();
+  auto second = Group::create(placement_, nullptr);
+  EXPECT_TRUE(second) << second.error().message();
+}
+
+TEST_F(GroupOnThisMachine, FrozenProcessesStandStillAndThaw) {
+  Group group = make();
+  JoinFds fds = *group.join_fds();
+  sys::Process child = start_member(fds);
+  ASSERT_TRUE(eventually([&] { return has(group, child.pid()); }));
+  EXPECT_FALSE(*group.is_frozen());
+  auto frozen = group.freeze();
+  ASSERT_TRUE(frozen) << frozen.error().message();
+  EXPECT_TRUE(*group.is_frozen());
+  ASSERT_TRUE(group.kill_all(SIGTERM));  // arrives, but is not acted on
+  EXPECT_EQ(::waitpid(child.pid(), nullptr, WNOHANG), 0);
+  EXPECT_TRUE(*group.is_frozen());
+  ASSERT_TRUE(group.thaw());
+  EXPECT_FALSE(*group.is_frozen());
+  auto status = child.wait();
+  ASSERT_TRUE(status);
+  EXPECT_TRUE(WIFSIGNALED(*status) && WTERMSIG(*status) == SIGTERM);
+}
+
+TEST_F(GroupOnThisMachine, KillReachesAFrozenGroupAndItsForks) {
+  Group group = make();
+  JoinFds fds = *group.join_fds();
+  sys::Process child = start_member(fds);
+  sys::Process other = start_member(fds);
+  ASSERT_TRUE(eventually([&] { return has(group, child.pid()) && has(group, other.pid()); }));
+  ASSERT_TRUE(group.freeze());
+  auto killed = group.kill_all(SIGKILL);
+  ASSERT_TRUE(killed) << killed.error().message();
+  for (sys::Process* process : {&child, &other}) {
+    auto status = process->wait();
+    ASSERT_TRUE(status);
+    EXPECT_TRUE(WIFSIGNALED(*status) && WTERMSIG(*status) == SIGKILL);
+  }
+  EXPECT_TRUE(group.pids()->empty());
+}
+
+TEST_F(GroupOnThisMachine, SubGroupsAreListedKilledAndRemoved) {
+  Group group = make();
+  Placement inner = placement_;
+  for (Directory& directory : inner.directories) directory.path += "/nested/deep";
+  auto nested = Group::create(inner, nullptr);
+  ASSERT_TRUE(nested) << nested.error().message();
+  JoinFds fds = *nested->join_fds();
+  sys::Process child = start_member(fds);
+  ASSERT_TRUE(eventually([&] { return has(group, child.pid()); }));
+  ASSERT_TRUE(group.kill_all(SIGKILL));
+  ASSERT_TRUE(child.wait());
+  auto removed = group.remove();
+  ASSERT_TRUE(removed) << removed.error().message();
+  for (const Directory& directory : placement_.directories) EXPECT_FALSE(sys::exists(directory.absolute()));
+}
+
+TEST_F(GroupOnThisMachine, EverythingOnAGroupThatIsGoneIsQuiet) {
+  Group group = Group::open(placement_);
+  EXPECT_TRUE(group.pids()->empty());
+  EXPECT_FALSE(*group.is_frozen());
+  EXPECT_TRUE(group.kill_all(SIGKILL));
+  EXPECT_TRUE(group.kill_all(SIGTERM));
+  EXPECT_TRUE(group.remove());
+  EXPECT_FALSE(group.join_fds());
+}
+
+TEST_F(GroupOnThisMachine, ExecJoinsTheSubGroupItNames) {
+  Group group = make();
+  for (const Directory& directory : placement_.directories)
+    ASSERT_TRUE(sys::make_directory_at(AT_FDCWD, directory.absolute() + "/sub", 0755));
+  if (const Directory* cpuset = placement_.find("cpuset"); cpuset != nullptr && cpuset->version == Version::v1) {
+    for (const char* file : {"cpuset.cpus", "cpuset.mems"})
+      ASSERT_TRUE(write_value(cpuset->absolute() + "/sub", file, *read_value(cpuset->absolute(), file)));
+  }
+  auto fds = group.join_fds_for_exec(::getpid(), {{"", "sub"}});
+  ASSERT_TRUE(fds) << fds.error().message();
+  sys::Process child = start_member(*fds);
+  ASSERT_TRUE(eventually([&] {
+    auto procs = read_value(placement_.directories.front().absolute() + "/sub", "cgroup.procs");
+    return procs && *procs == std::to_string(child.pid());
+  }));
+  EXPECT_FALSE(group.join_fds_for_exec(::getpid(), {{"", "../other"}}));
+  EXPECT_FALSE(group.join_fds_for_exec(::getpid(), {{"nonesuch", "sub"}}));
+  EXPECT_FALSE(group.join_fds_for_exec(::getpid(), {{"", "missing"}}));
+}
+
+TEST_F(GroupOnThisMachine, DelegationGivesTheManagersFilesAndKeepsTheLimits) {
+  Group group = make();
+  ASSERT_TRUE(group.delegate(54321, 54322));
+  for (const Directory& directory : placement_.directories) {
+    struct stat st{};
+    ASSERT_EQ(::stat(directory.absolute().c_str(), &st), 0);
+    EXPECT_EQ(st.st_uid, 54321U);
+    ASSERT_EQ(::stat((directory.absolute() + "/cgroup.procs").c_str(), &st), 0);
+    EXPECT_EQ(st.st_gid, 54322U);
+    EXPECT_EQ(st.st_uid, 54321U);
+  }
+  if (!has_v1("pids")) return;
+  struct stat st{};
+  ASSERT_EQ(::stat((placement_.find("pids")->absolute() + "/pids.max").c_str(), &st), 0);
+  EXPECT_EQ(st.st_uid, 0U);
+}
+
+// A member tries to make and open a node; the exit status is a bit for each thing that was refused.
+int refused_to_member(const Group& group, const std::string& node) {
+  JoinFds fds = *group.join_fds();
+  auto pid = sys::clone_process(0, fds.unified ? fds.unified.get() : -1);
+  if (!pid) return -1;
+  if (*pid == 0) {
+    for (const sys::UniqueFd& tasks : fds.tasks)
+      if (::write(tasks.get(), "0", 1) != 1) ::_exit(64);
+    int refused = 0;
+    if (::open("/dev/null", O_RDWR | O_CLOEXEC) < 0) refused |= 1;
+    if (::open("/dev/zero", O_RDONLY | O_CLOEXEC) < 0) refused |= 2;
+    if (::mknod(node.c_str(), S_IFCHR | 0600, ::makedev(1, 8)) < 0) refused |= 4;
+    ::unlink(node.c_str());
+    ::_exit(refused);
+  }
+  sys::Process child(*pid);
+  auto status = child.wait();
+  return status && WIFEXITED(*status) ? WEXITSTATUS(*status) : -1;
+}
+
+oci::Resources null_only() {
+  oci::Resources resources;
+  resources.devices = {{false, "a", {}, {}, "rwm"}, {true, "c", 1, 3, "rwm"}};
+  return resources;
+}
+
+TEST_F(GroupOnThisMachine, V1DeviceRulesHold) {
+  if (!has_v1("devices")) GTEST_SKIP() << "needs v1 devices";
+  const oci::Resources resources = null_only();
+  Group group = make(&resources);
+  EXPECT_EQ(text("devices", "devices.list"), "c 1:3 rwm");
+  EXPECT_EQ(refused_to_member(group, "/tmp/" + name_), 6);
+}
+
+TEST_F(GroupOnThisMachine, V2DeviceProgramHoldsAndIsReplaced) {
+  if (placement_.unified() == nullptr) GTEST_SKIP() << "needs a v2 hierarchy";
+  placement_ = {{*placement_.unified()}};
+  oci::Resources resources = null_only();
+  auto group = Group::create(placement_, &resources);
+  if (!group && (group.error().is(EPERM) || group.error().is(EINVAL)))
+    GTEST_SKIP() << "needs CONFIG_CGROUP_BPF and CAP_BPF: " << group.error().message();
+  ASSERT_TRUE(group) << group.error().message();
+  EXPECT_EQ(refused_to_member(*group, "/tmp/" + name_), 6);
+  resources.devices.push_back({true, "c", 1, -1, "rwm"});
+  auto applied = group->apply_resources(resources);
+  ASSERT_TRUE(applied) << applied.error().message();
+  EXPECT_EQ(refused_to_member(*group, "/tmp/" + name_), 0);
+  ASSERT_TRUE(group->apply_resources(null_only()));
+  EXPECT_EQ(refused_to_member(*group, "/tmp/" + name_), 6);
+}
+
+}  // namespace
+}  // namespace caisson::cgroup
