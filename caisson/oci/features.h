@@ -16,14 +16,14 @@ struct Features {
   bool cgroup_systemd_user = false;
   bool cgroup_rdma = false;
   bool seccomp = true;
-  std::vector<std::string> seccomp_supported_flags;  // of seccomp_flags(), those this kernel takes
+  std::vector<std::string> seccomp_supported_flags{};  // of seccomp_flags(), those this kernel takes
   bool apparmor = false;
   bool selinux = false;
   bool intel_rdt = false;
   bool idmapped_mounts = true;
   bool net_devices = false;
-  std::map<std::string, std::string> annotations;
-  std::vector<std::string> unsafe_annotations;  // potentiallyUnsafeConfigAnnotations
+  std::map<std::string, std::string> annotations{};
+  std::vector<std::string> unsafe_annotations{};  // potentiallyUnsafeConfigAnnotations
 };
 
 // Indented, as people read it too. Hooks, mount options, namespaces, capabilities and seccomp names are the tables'.

@@ -15,15 +15,15 @@ namespace caisson::oci {
 enum class Idmap : unsigned char { none, flat, recursive };  // options idmap and ridmap
 
 struct MountOptions {
-  unsigned long flags = 0;                 // MS_*; bind mounts have MS_BIND, maybe MS_REC
-  unsigned long cleared = 0;               // MS_* that a word cleared: "rw" must undo the "ro" of what is bound
-  std::vector<unsigned long> propagation;  // MS_SHARED.. [| MS_REC], each applied after the mount, in order
-  std::uint64_t attr_set = 0;              // MOUNT_ATTR_* for mount_setattr with AT_RECURSIVE
-  std::uint64_t attr_clear = 0;            // complete: __ATIME is in it when an access time is set
+  unsigned long flags = 0;                   // MS_*; bind mounts have MS_BIND, maybe MS_REC
+  unsigned long cleared = 0;                 // MS_* that a word cleared: "rw" must undo the "ro" of what is bound
+  std::vector<unsigned long> propagation{};  // MS_SHARED.. [| MS_REC], each applied after the mount, in order
+  std::uint64_t attr_set = 0;                // MOUNT_ATTR_* for mount_setattr with AT_RECURSIVE
+  std::uint64_t attr_clear = 0;              // complete: __ATIME is in it when an access time is set
   Idmap idmap = Idmap::none;
   bool copy_up = false;  // tmpcopyup
   bool inside = false;   // x-caisson.inside: made by the container's root (annotation io.caisson.locked-mounts)
-  std::string data;      // every other word, joined by commas
+  std::string data{};    // every other word, joined by commas
   bool operator==(const MountOptions&) const = default;
 
   bool has_attributes() const { return attr_set != 0 || attr_clear != 0; }
