@@ -16,7 +16,7 @@ struct Context {
   Log log;
   StateStore store;
   CgroupManager cgroup_manager = CgroupManager::cgroupfs;
-  std::optional<bool> rootless;  // --rootless; absent: auto, see is_rootless()
+  std::optional<bool> rootless = std::nullopt;  // --rootless; absent: auto, see is_rootless()
 };
 
 // Given, or: not root, or root of a user namespace only. Then what cgroups refuse is not an error.

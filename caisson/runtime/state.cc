@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "caisson/oci/validate.h"
 #include "caisson/sys/backoff.h"
 #include "caisson/sys/clock.h"
 #include "caisson/sys/file.h"
@@ -64,17 +65,6 @@ bool is_named(int dir, const std::string& path) {
 }
 
 }  // namespace
-
-Result<void> check_id(std::string_view id) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '+' ||
-           c == '-' || c == '.';
-  };
-  if (id.empty()) return Error::of(Kind::invalid, "container id cannot be empty");
-  if (id == "." || id == ".." || id.size() > 1024 || !std::all_of(id.begin(), id.end(), allowed))
-    return Error::of(Kind::invalid, "invalid container ID format: " + std::string(id.substr(0, 1024)));
-  return ok();
-}
 
 Record::~Record() {
   if (!fd_ || !made_) return;
@@ -138,7 +128,7 @@ Status status_of(const Record& record, const ContainerState& state) {
 }
 
 Result<Record> StateStore::open_directory(const std::string& id) const {
-  TRY(check_id(id));
+  TRY(oci::validate_id(id));
   const std::string path = path_of(id);
   auto fd = sys::open_file(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   if (!fd && (fd.error().is(ENOENT) || fd.error().is(ENAMETOOLONG))) return does_not_exist(id);
@@ -157,7 +147,7 @@ Result<Record> StateStore::open(const std::string& id, Lock lock) const {
 // Made and locked under a name that no container can have, then renamed: whoever finds ROOT/ID without
 // a lock and without state.json knows that its creator is dead.
 Result<Record> StateStore::create(const std::string& id) const {
-  TRY(check_id(id));
+  TRY(oci::validate_id(id));
   const std::string beside = root_ + "/~" + std::to_string(::getpid());
   auto made = sys::make_directory_at(AT_FDCWD, beside, directory_mode);
   if (!made && made.error().is(ENOENT)) {
@@ -205,7 +195,7 @@ Result<std::vector<std::string>> StateStore::ids() const {
   if (!entries && entries.error().is(ENOENT)) return out;
   if (!entries) return std::move(entries).error();
   for (sys::DirectoryEntry& entry : *entries)
-    if (check_id(entry.name)) out.push_back(std::move(entry.name));
+    if (oci::validate_id(entry.name)) out.push_back(std::move(entry.name));
   std::sort(out.begin(), out.end());
   return out;
 }

@@ -118,7 +118,4 @@ class StateStore {
   std::string root_;
 };
 
-// [A-Za-z0-9_+.-]{1,1024}, neither "." nor "..".
-Result<void> check_id(std::string_view id);
-
 }  // namespace caisson::runtime

@@ -1,0 +1,45 @@
+// One executable, several programs: what it is depends on the name it was started by.
+// Layer: apps. `caisson-runtime ...` and `caisson runtime ...` are the same.
+// SPDX-License-Identifier: Apache-2.0
+#include <string_view>
+
+#include "caisson/nest/main.h"
+#include "caisson/runtime/main.h"
+#include "caisson/sys/file.h"
+
+namespace {
+
+struct Program {
+  std::string_view name;     // the file's
+  std::string_view command;  // of caisson
+  int (*main)(int argc, char** argv);
+};
+
+constexpr Program programs[] = {
+    {"caisson-runtime", "runtime", caisson::runtime::runtime_main},
+    {"caisson-nest", "nest", caisson::nest::nest_main},
+    // Names that podman knows to write JSON logs: a link to us in a private directory may have one.
+    {"runc", "", caisson::runtime::runtime_main},
+    {"crun", "", caisson::runtime::runtime_main},
+};
+
+constexpr std::string_view usage =
+    "usage: caisson COMMAND ...\n\n"
+    "  runtime   a strict OCI runtime; also started by the name caisson-runtime\n"
+    "  nest      an OCI runtime whose containers can hold container engines; also by the name caisson-nest\n\n"
+    "`caisson COMMAND --help` tells more.\n";
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::string_view name = argc > 0 ? argv[0] : "";
+  name.remove_prefix(name.rfind('/') + 1);  // npos + 1 is 0
+  for (const Program& program : programs)
+    if (name == program.name) return program.main(argc, argv);
+  const std::string_view command = argc > 1 ? argv[1] : "";
+  for (const Program& program : programs)
+    if (!command.empty() && command == program.command) return program.main(argc - 1, argv + 1);
+  const bool asked = command == "--help" || command == "-h" || command == "help";
+  (void)caisson::sys::write_all(asked ? STDOUT_FILENO : STDERR_FILENO, usage);
+  return asked ? 0 : 1;
+}
