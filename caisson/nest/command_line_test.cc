@@ -1,0 +1,52 @@
+#include "caisson/nest/command_line.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace caisson::nest {
+namespace {
+
+using ::testing::ElementsAre;
+
+CommandLine read(std::vector<std::string> words) { return read_command_line(words); }
+
+TEST(NestCommandLine, ContainerdsCreateIsRead) {
+  const CommandLine line = read({"--root", "/r", "--log", "/l", "--log-format", "json", "create", "--bundle", "/b",
+                                 "--pid-file", "/b/pid", "id1"});
+  EXPECT_EQ(line.root, "/r");
+  EXPECT_EQ(line.log, "/l");
+  EXPECT_EQ(line.log_format, "json");
+  EXPECT_EQ(line.command, "create");
+  EXPECT_EQ(line.bundle, "/b");
+  EXPECT_EQ(line.id, "id1");
+}
+
+TEST(NestCommandLine, FlagsTakeOneDashAnEqualsSignAndMayFollowTheId) {
+  const CommandLine line = read({"-root=/r", "-debug", "run", "id", "-b", "/x", "--detach", "--bundle=/y"});
+  EXPECT_EQ(line.root, "/r");
+  EXPECT_TRUE(line.debug);
+  EXPECT_EQ(line.bundle, "/y");
+  EXPECT_EQ(line.id, "id");
+}
+
+TEST(NestCommandLine, TheBundleIsReplacedAndTheRestStays) {
+  const CommandLine line = read({"run", "-b", "/x", "--pid-file", "-b", "--detach", "--bundle=/y", "id"});
+  EXPECT_THAT(with_flag(line, "bundle", "/new"), ElementsAre("--bundle", "/new", "--pid-file", "-b", "--detach", "id"));
+}
+
+TEST(NestCommandLine, WordsOfAnInnerProgramAreNotOurs) {
+  const CommandLine line = read({"exec", "-t", "--process", "/p", "id", "sh", "--process", "/q"});
+  EXPECT_EQ(line.process, "/p");
+  EXPECT_EQ(line.id, "id");
+  EXPECT_THAT(with_flag(line, "process", "/n"), ElementsAre("--process", "/n", "-t", "id", "sh", "--process", "/q"));
+}
+
+TEST(NestCommandLine, NothingIsNeeded) {
+  EXPECT_TRUE(read({}).command.empty());
+  EXPECT_TRUE(read({"--version"}).command.empty());
+  EXPECT_TRUE(read({"create", "--bundle"}).id.empty());
+  EXPECT_EQ(read({"create", "--", "id"}).id, "id");
+}
+
+}  // namespace
+}  // namespace caisson::nest

@@ -1,0 +1,165 @@
+#include "caisson/nest/create.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "caisson/nest/gather.h"
+#include "caisson/nest/plan.h"
+#include "caisson/nest/report.h"
+#include "caisson/oci/document.h"
+#include "caisson/oci/validate.h"
+#include "caisson/sys/directory.h"
+#include "caisson/sys/file.h"
+#include "caisson/sys/process_stat.h"
+
+namespace caisson::nest {
+namespace {
+
+constexpr std::uint64_t overlayfs_magic = 0x794c7630;
+
+// The bundle as an absolute path without links, so that it means the same to everybody.
+Result<std::string> bundle_of(const CommandLine& line) {
+  const std::string given = line.bundle.empty() ? "." : line.bundle;
+  const sys::UniqueFd dir = TRY(sys::open_file(given, O_PATH | O_DIRECTORY).during("--bundle"));
+  return sys::read_link_at(AT_FDCWD, "/proc/self/fd/" + std::to_string(dir.get()));
+}
+
+Result<oci::Document> read_config(const std::string& bundle) {
+  auto text = sys::read_file(bundle + "/config.json");
+  if (!text && text.error().is(ENOENT))
+    return Error::of(Kind::not_found, "JSON specification file config.json not found");
+  if (!text) return std::move(text).error();
+  return oci::Document::parse(*text, "config.json");
+}
+
+std::string identity_of(const RootFacts& root) {
+  return root.overlay && !root.overlay->upper.empty() ? root.overlay->upper : root.path;
+}
+
+// Ours, beside the engine's: two overlays must not share one, and the engine's own is still mounted.
+std::string work_directory(const RootFacts& root) {
+  if (!root.overlay || root.overlay->upper.empty()) return "";
+  return root.overlay->upper.substr(0, root.overlay->upper.rfind('/')) + "/caisson-work";
+}
+
+Result<void> make_data_roots(const Plan& plan, const Facts& facts) {
+  for (const DataRoot& root : plan.data_roots) {
+    const auto made = sys::make_directory_at(AT_FDCWD, root.directory, 0711);
+    if (!made && !made.error().is(EEXIST)) return made;
+    if (made && !facts.data_can_idmap)
+      TRY(sys::change_owner_at(AT_FDCWD, root.directory, facts.first_id, facts.first_id));
+  }
+  return ok();
+}
+
+// An ID that is in use is refused before anything of its nest is touched. What a crash left is cleared away.
+Result<void> check_name(Store& store, const Name& name) {
+  auto live = store.find_live(name);
+  if (!live) return live.error().kind() == Kind::not_found ? ok() : Result<void>(Error(live.error()));
+  if (store.is_alive(*live)) return Error::of(Kind::conflict, "container with given ID already exists");
+  return store.release(name);
+}
+
+void plan_release_hook(Facts& facts, const Context& context, const Name& name) {
+  facts.program = context.program;
+  facts.release_arguments = {"caisson-nest", "--root", name.runtime_root, "release", name.id};
+  facts.release_environment = {"CAISSON_NEST_STATE=" + context.places.state, "CAISSON_NEST_RUN=" + context.places.run};
+}
+
+bool carries_overlays(const std::string& directory) {
+  auto fd = sys::open_file(directory, O_PATH | O_DIRECTORY);
+  if (!fd) return false;
+  auto magic = sys::filesystem_magic(fd->get());
+  return magic && *magic != overlayfs_magic;
+}
+
+// From here on something is on disk: the caller releases it on an error.
+Result<void> write_nest(Store& store, const Context& context, oci::Document& document, oci::Spec spec, Facts& facts,
+                        Live& live) {
+  const bool own_ids = owner_of(spec) == Owner::nest;
+  const Record record = TRY(store.make(live.name.id, identity_of(facts.root), own_ids));
+  live.key = record.key;
+  facts.first_id = record.first_id;
+  const std::string data = store.directory(record.key) + "/data";
+  if (carries_overlays(data)) facts.data_directory = data;
+  TRY(store.write_live(live));
+  TRY(gather_sources(facts, spec));
+  Plan plan = TRY(plan_nest(std::move(spec), facts));
+  TRY(make_data_roots(plan, facts));
+  TRY(store.claim(live, plan.exclusive));
+  if (!live.work.empty() && own_ids) TRY(sys::make_directories(live.work, 0700));
+  document.put(plan.spec);
+  TRY(sys::replace_file(store.run_directory(live.name) + "/config.json", document.print(), 0600));
+  for (const std::string& warning : plan.warnings) report(context.line, Level::warning, warning);
+  return ok();
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> prepare(const Context& context) {
+  const CommandLine& line = context.line;
+  TRY(oci::validate_id(line.id));
+  const std::string bundle = TRY(bundle_of(line));
+  oci::Document document = TRY(read_config(bundle));
+  oci::Spec spec = TRY(document.spec());
+  make_sources_absolute(spec, bundle);
+
+  Facts facts;
+  facts.bundle = bundle;
+  facts.root = TRY(gather_root(spec, bundle));
+  gather_limits(facts);
+  gather_image(facts);
+
+  Live live;
+  live.name = {.runtime_root = context.runtime_root, .id = line.id};
+  live.creator = ::getpid();
+  const sys::ProcessStat self = TRY(sys::process_stat(::getpid()));
+  live.creator_start = self.start_time;
+  live.work = work_directory(facts.root);
+  if (facts.root.overlay && owner_of(spec) == Owner::nest) facts.root.overlay->work = live.work;
+  if (owner_of(spec) != Owner::nest) live.work.clear();
+  plan_release_hook(facts, context, live.name);
+
+  Store store = TRY(Store::open(context.places));
+  TRY(store.prune());
+  TRY(check_name(store, live.name));
+  auto written = write_nest(store, context, document, std::move(spec), facts, live);
+  if (!written) {
+    (void)store.release(live.name);
+    return std::move(written).error();
+  }
+  std::vector<std::string> argv = {"caisson-runtime"};
+  argv.insert(argv.end(), line.global.begin(), line.global.end());
+  argv.push_back(line.command);
+  for (std::string& word : with_flag(line, "bundle", store.run_directory(live.name))) argv.push_back(std::move(word));
+  return argv;
+}
+
+Result<void> release(const Context& context, const std::string& id) {
+  Store store = TRY(Store::open(context.places));
+  TRY(store.release({.runtime_root = context.runtime_root, .id = id}));
+  return store.prune();
+}
+
+Result<void> forget(const Context& context, const std::string& id) {
+  Store store = TRY(Store::open(context.places));
+  const Name name{.runtime_root = context.runtime_root, .id = id};
+  if (auto live = store.find_live(name)) {
+    if (store.is_alive(*live))
+      return Error::of(Kind::conflict, "nest " + id + " still has its container: delete it first");
+    TRY(store.release(name));
+  }
+  const auto records = TRY(store.all());
+  bool found = false;
+  for (const Record& record : records) {
+    if (record.id != id) continue;
+    found = true;
+    if (store.has_live(record.key))
+      return Error::of(Kind::conflict, "nest " + id + " still has its container: delete it first");
+    TRY(store.remove(record.key));
+  }
+  if (!found) return Error::of(Kind::not_found, "nest " + id + " does not exist");
+  return ok();
+}
+
+}  // namespace caisson::nest

@@ -1,0 +1,52 @@
+// Facts: everything the plan needs to know of this machine, asked once and handed down.
+// Layer: nest. Filled by gather.cc; plain data, so that tests can say any machine.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "caisson/nest/overlay.h"
+
+namespace caisson::nest {
+
+enum class Idmapping : unsigned char { no, top, recursive };  // what the kernel accepted when it was tried
+enum class SourceKind : unsigned char { missing, directory, file, device, other };
+
+struct Source {  // of one bind mount
+  SourceKind kind = SourceKind::missing;
+  Idmapping idmapping = Idmapping::no;
+};
+
+struct RootFacts {
+  std::string path;        // absolute, links resolved
+  std::string filesystem;  // "ext4", "overlay" ... of the mount that holds it
+  bool is_mount = false;   // it is the root of that mount
+  std::optional<Overlay> overlay;
+  bool can_idmap = false;
+};
+
+struct Facts {
+  std::string bundle;  // absolute
+  RootFacts root;
+  int last_capability = 40;  // /proc/sys/kernel/cap_last_cap
+  std::map<std::string, std::uint64_t> hard_limits;
+  bool may_raise_limits = false;  // CAP_SYS_RESOURCE
+  std::int32_t oom_score_adj = 0;
+  std::map<std::string, Source> sources;  // by the bind mount's source as config.json has it
+  std::string docker_data_root;           // of the image's /etc/docker/daemon.json, or empty
+  std::vector<std::string> preloaded;     // data roots in which the image has something
+  std::string data_directory;             // where data roots are made; empty: there is no suitable file system
+  bool data_can_idmap = false;
+  std::uint32_t first_id = 0;                  // of the nest's 65,536 host ids
+  std::string program;                         // this executable, for the release hook
+  std::vector<std::string> release_arguments;  // argv of the release hook
+  std::vector<std::string> release_environment;
+};
+
+constexpr std::uint32_t ids_per_nest = 65536;
+
+}  // namespace caisson::nest

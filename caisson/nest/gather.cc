@@ -1,0 +1,179 @@
+#include "caisson/nest/gather.h"
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "caisson/nest/plan.h"
+#include "caisson/oci/document.h"
+#include "caisson/oci/kernel_names.h"
+#include "caisson/oci/mount_options.h"
+#include "caisson/sys/file.h"
+#include "caisson/sys/map_namespace.h"
+#include "caisson/sys/mount.h"
+#include "caisson/sys/path.h"
+
+namespace caisson::nest {
+namespace {
+
+std::string absolute(const std::string& path, const std::string& base) {
+  return path.starts_with("/") ? path : base + "/" + path;
+}
+
+std::string parent_of(const std::string& path) { return path.substr(0, std::max<std::size_t>(path.rfind('/'), 1)); }
+
+bool all_exist(const std::vector<std::string>& layers, const std::string& base) {
+  return std::ranges::all_of(layers, [&](const std::string& layer) { return sys::exists(absolute(layer, base)); });
+}
+
+// Engines with many layers mount from a directory of theirs and name the layers from there, which mountinfo does not
+// tell: Docker from the driver's home (".../overlay2": "l/ABC", "ID/diff"), containerd from ".../snapshots" ("12/fs").
+Result<void> make_absolute(Overlay& overlay, const std::string& root) {
+  const std::string above = parent_of(parent_of(root));
+  std::vector<std::string> bases = {above};
+  if (overlay.upper.starts_with("/")) bases.push_back(parent_of(parent_of(overlay.upper)));
+  std::vector<std::string> all = overlay.lower;
+  if (!overlay.upper.empty()) all.insert(all.end(), {overlay.upper, overlay.work});
+  const auto base = std::ranges::find_if(bases, [&](const std::string& b) { return all_exist(all, b); });
+  if (base == bases.end())
+    return Error::of(Kind::unsupported, "the layers of the overlay at " + root + " cannot be found");
+  for (std::string& layer : overlay.lower) layer = absolute(layer, *base);
+  if (overlay.upper.empty()) return ok();
+  overlay.upper = absolute(overlay.upper, *base);
+  overlay.work = absolute(overlay.work, *base);
+  return ok();
+}
+
+Idmapping try_idmap(const std::string& path, int userns) {
+  for (const auto recursive : {sys::Recursive::yes, sys::Recursive::no}) {
+    auto clone = sys::open_tree_clone(AT_FDCWD, path, recursive);
+    if (!clone) continue;
+    const sys::MountAttributes idmap{.set = MOUNT_ATTR_IDMAP, .userns = userns};
+    if (sys::set_mount_attributes(clone->get(), idmap, recursive))
+      return recursive == sys::Recursive::yes ? Idmapping::recursive : Idmapping::top;
+  }
+  return Idmapping::no;
+}
+
+SourceKind kind_of(const std::string& path) {
+  auto fd = sys::open_file(path, O_PATH);
+  if (!fd) return SourceKind::missing;
+  auto status = sys::status_of(fd->get());
+  if (!status) return SourceKind::missing;
+  if (S_ISDIR(status->st_mode)) return SourceKind::directory;
+  if (S_ISREG(status->st_mode)) return SourceKind::file;
+  return S_ISCHR(status->st_mode) || S_ISBLK(status->st_mode) ? SourceKind::device : SourceKind::other;
+}
+
+std::string first_word(const std::string& path) {
+  auto text = sys::read_file(path);
+  return text ? text->substr(0, text->find('\n')) : "";
+}
+
+template <class Number>
+Number number(std::string_view text, Number fallback, int base = 10) {
+  Number out = fallback;
+  std::from_chars(text.data(), text.data() + text.size(), out, base);
+  return out;
+}
+
+}  // namespace
+
+Result<RootFacts> gather_root(const oci::Spec& spec, const std::string& bundle) {
+  if (spec.root.path.empty()) return Error::of(Kind::invalid, "config.json: root.path: must not be empty");
+  const sys::UniqueFd dir =
+      TRY(sys::open_file(absolute(spec.root.path, bundle), O_PATH | O_DIRECTORY).during("root file system"));
+  RootFacts out;
+  out.path = TRY(sys::read_link_at(AT_FDCWD, "/proc/self/fd/" + std::to_string(dir.get())));
+  const std::string mountinfo = TRY(sys::read_file("/proc/self/mountinfo"));
+  const std::optional<MountLine> mount = mount_of(mountinfo, out.path);
+  if (!mount) return Error::of(Kind::unsupported, "root file system " + out.path + ": not in mountinfo");
+  out.filesystem = mount->type;
+  out.is_mount = mount->point == out.path;
+  if (mount->type == "overlay" && out.is_mount && mount->root == "/") {
+    out.overlay = TRY(parse_overlay(mount->super_options).during("root file system " + out.path));
+    TRY(make_absolute(*out.overlay, out.path));
+  }
+  return out;
+}
+
+void gather_limits(Facts& facts) {
+  for (const oci::Name& name : oci::rlimits()) {
+    rlimit own{};
+    if (::getrlimit(static_cast<__rlimit_resource>(name.number), &own) == 0)
+      facts.hard_limits[std::string(name.text)] = own.rlim_max;
+  }
+  facts.oom_score_adj = number(first_word("/proc/self/oom_score_adj"), 0);
+  facts.last_capability = number(first_word("/proc/sys/kernel/cap_last_cap"), 40);
+  constexpr int cap_sys_resource = 24;
+  if (auto status = sys::read_file("/proc/self/status")) {
+    const std::size_t at = status->find("CapEff:\t");
+    if (at == std::string::npos) return;
+    const auto caps = number<std::uint64_t>(std::string_view(*status).substr(at + 8, 16), 0, 16);
+    facts.may_raise_limits = (caps >> cap_sys_resource & 1U) != 0;
+  }
+}
+
+Result<void> gather_sources(Facts& facts, const oci::Spec& spec) {
+  const bool own_ids = owner_of(spec) == Owner::nest;
+  const std::uint32_t first =
+      own_ids || spec.linux.uid_mappings.empty() ? facts.first_id : spec.linux.uid_mappings.front().host_id;
+  if (first == 0) return ok();  // joined, and we are not told its maps: nothing can be tried
+  const std::string map = "0 " + std::to_string(first) + " " + std::to_string(ids_per_nest) + "\n";
+  const sys::UniqueFd userns = TRY(sys::make_map_namespace(map, map));
+  if (!facts.root.overlay && facts.root.filesystem != "overlay")
+    facts.root.can_idmap = try_idmap(facts.root.path, userns.get()) != Idmapping::no;
+  if (!facts.data_directory.empty())
+    facts.data_can_idmap = try_idmap(facts.data_directory, userns.get()) != Idmapping::no;
+  if (!own_ids) return ok();
+  for (const oci::Mount& mount : spec.mounts) {
+    if (!oci::is_bind(mount, oci::parse_mount_options(mount.options))) continue;
+    Source source;
+    source.kind = kind_of(mount.source);
+    if (source.kind != SourceKind::missing && source.kind != SourceKind::device)
+      source.idmapping = try_idmap(mount.source, userns.get());
+    facts.sources[mount.source] = source;
+  }
+  return ok();
+}
+
+void gather_image(Facts& facts) {
+  auto root = sys::open_file(facts.root.path, O_PATH | O_DIRECTORY);
+  if (!root) return;
+  const auto open = [&](const std::string& path, int flags) { return sys::open_in_root(root->get(), path, flags); };
+  // The image's file: read with care (it may be a FIFO, a device, or huge), and only believed if it makes sense.
+  constexpr std::size_t most = 1 << 20;
+  if (auto file = open("/etc/docker/daemon.json", O_RDONLY | O_NONBLOCK | O_NOCTTY)) {
+    auto status = sys::status_of(file->get());
+    auto text = status && S_ISREG(status->st_mode) ? sys::read_all(file->get(), most) : Result<std::string>("");
+    if (auto document = oci::Document::parse(text ? *text : "", "daemon.json")) {
+      for (const char* name : {"data-root", "graph"}) {
+        auto path = document->get_string({name});
+        if (path && *path && (*path)->starts_with("/")) facts.docker_data_root = clean_path(**path);
+        if (!facts.docker_data_root.empty()) break;
+      }
+    }
+  }
+  for (const char* kernel : {"/proc", "/sys", "/dev"})
+    if (is_at_or_below(facts.docker_data_root, kernel)) facts.docker_data_root.clear();
+  if (facts.docker_data_root == "/") facts.docker_data_root.clear();
+  if (facts.root.filesystem != "overlay") return;
+  for (const std::string& path : data_root_paths(facts)) {
+    auto directory = open(path, O_RDONLY | O_DIRECTORY);
+    if (!directory) continue;
+    auto entries = sys::list_directory_at(directory->get(), ".");
+    if (entries && !entries->empty()) facts.preloaded.push_back(path);
+  }
+}
+
+void make_sources_absolute(oci::Spec& spec, const std::string& bundle) {
+  spec.root.path = absolute(spec.root.path, bundle);
+  for (oci::Mount& mount : spec.mounts)
+    if (oci::is_bind(mount, oci::parse_mount_options(mount.options))) mount.source = absolute(mount.source, bundle);
+}
+
+}  // namespace caisson::nest

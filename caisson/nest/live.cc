@@ -1,0 +1,161 @@
+// The part of the store that goes with `delete`: who is alive, and who holds which directory.
+// Layer: nest. Declared in record.h.
+// SPDX-License-Identifier: Apache-2.0
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "caisson/nest/record.h"
+#include "caisson/oci/document.h"
+#include "caisson/sys/directory.h"
+#include "caisson/sys/execute.h"
+#include "caisson/sys/file.h"
+#include "caisson/sys/link.h"
+#include "caisson/sys/process_stat.h"
+
+namespace caisson::nest {
+namespace {
+
+// A container's run directory relative to RUN: its root's hash and its ID, which has no '/'.
+std::string relative(const Name& name) { return key_of("root", name.runtime_root).substr(5) + "/" + name.id; }
+
+Result<Live> read_live(const std::string& directory) {
+  auto text = sys::read_file(directory + "/nest.json");
+  if (!text && text.error().is(ENOENT)) return Error::of(Kind::not_found, "not a nest");
+  if (!text) return std::move(text).error();
+  const oci::Document document = TRY(oci::Document::parse(*text, directory + "/nest.json"));
+  Live out;
+  out.name.runtime_root = TRY(document.get_string({"runtimeRoot"})).value_or("");
+  out.name.id = TRY(document.get_string({"id"})).value_or("");
+  out.key = TRY(document.get_string({"key"})).value_or("");
+  out.creator = TRY(document.get_integer({"creator"})).value_or(0);
+  const auto start = TRY(document.get_integer({"creatorStart"}));
+  out.creator_start = static_cast<std::uint64_t>(start.value_or(0));
+  out.claims = TRY(document.get_strings({"claims"}));
+  out.work = TRY(document.get_string({"work"})).value_or("");
+  return out;
+}
+
+// STATE/KEY/live, followed by hand: RUN/HASH/ID/nest.json.
+std::string live_of(const Store& store, const std::string& key) {
+  const auto link = sys::read_link_at(AT_FDCWD, store.directory(key) + "/live");
+  return store.places().run + "/" + (link ? *link : ".none") + "/nest.json";
+}
+
+// RUN/HASH, after the last nest of that --root.
+void forget_root(const std::string& above) {
+  auto entries = sys::list_directory(above);
+  if (!entries || entries->size() != 1 || entries->front().name != "@root") return;
+  (void)sys::remove_file(above + "/@root");
+  (void)sys::remove_directory(above);
+}
+
+// The runtime's own answer: it alone knows. Anything but a clear "gone" counts as alive.
+bool runtime_has(const Name& name) {
+  auto finished = sys::execute("/proc/self/exe", {"caisson-runtime", "--root", name.runtime_root, "state", name.id},
+                               sys::Stdout::capture);
+  if (!finished) return true;
+  if (finished->status != 0) return sys::exists(name.runtime_root + "/" + name.id);
+  auto state = oci::Document::parse(finished->output, "state");
+  if (!state) return true;
+  auto status = state->get_string({"status"});
+  return !status || !*status || **status != "stopped";
+}
+
+}  // namespace
+
+std::string run_directory(const Places& places, const Name& name) { return places.run + "/" + relative(name); }
+
+Result<Live> Store::find_live(const Name& name) const { return read_live(run_directory(name)); }
+
+Result<void> Store::write_live(const Live& live) {
+  const std::string directory = run_directory(live.name);
+  const std::string above = directory.substr(0, directory.rfind('/'));
+  TRY(sys::make_directories(above, 0711));
+  if (!sys::exists(above + "/@root")) TRY(sys::replace_link(above + "/@root", live.name.runtime_root));
+  TRY(sys::make_directories(directory, 0700));
+  oci::Document document;
+  document.set({"runtimeRoot"}, live.name.runtime_root);
+  document.set({"id"}, live.name.id);
+  document.set({"key"}, live.key);
+  document.set({"creator"}, live.creator);
+  document.set({"creatorStart"}, static_cast<std::int64_t>(live.creator_start));
+  document.set({"claims"}, live.claims);
+  document.set({"work"}, live.work);
+  TRY(sys::replace_file(directory + "/nest.json", document.print(), 0600));
+  return sys::replace_link(this->directory(live.key) + "/live", relative(live.name));
+}
+
+bool Store::has_live(const std::string& key) const { return sys::exists(live_of(*this, key)); }
+
+bool Store::is_alive(const Live& live) const {
+  if (sys::is_running(static_cast<pid_t>(live.creator), live.creator_start)) return true;
+  return runtime_has(live.name);
+}
+
+bool Store::is_claimed_by_another(const std::string& claim, const Name& name, std::string& holder) {
+  const auto link = sys::read_link_at(AT_FDCWD, claims() + "/" + claim);
+  if (!link || *link == relative(name)) return false;
+  auto live = read_live(places_.run + "/" + *link);
+  if (!live || !is_alive(*live)) return false;
+  holder = live->name.id;
+  return true;
+}
+
+Result<void> Store::claim(Live& live, const std::vector<std::string>& directories) {
+  std::vector<std::string> wanted;
+  for (const std::string& directory : directories) {
+    auto fd = sys::open_file(directory, O_PATH | O_DIRECTORY);
+    if (!fd) continue;
+    const struct stat status = TRY(sys::status_of(fd->get()));
+    const std::string claim = std::to_string(major(status.st_dev)) + ":" + std::to_string(minor(status.st_dev)) + "-" +
+                              std::to_string(status.st_ino);
+    std::string holder;
+    if (is_claimed_by_another(claim, live.name, holder))
+      return Error::of(Kind::conflict,
+                       directory + " is in use by nest " + holder + ": two engines on the same data would destroy it");
+    wanted.push_back(claim);
+  }
+  live.claims = wanted;
+  TRY(write_live(live));  // before the links: a claim without its nest is void, a nest without its claim is not
+  for (const std::string& claim : wanted) TRY(sys::replace_link(claims() + "/" + claim, relative(live.name)));
+  return ok();
+}
+
+Result<void> Store::prune_live() {
+  auto roots = TRY(sys::list_directory(places_.run));
+  for (const sys::DirectoryEntry& root : roots) {
+    if (root.type != DT_DIR || root.name == "claims") continue;
+    const std::string above = places_.run + "/" + root.name;
+    auto nests = TRY(sys::list_directory(above));
+    for (const sys::DirectoryEntry& nest : nests) {
+      if (nest.type != DT_DIR || sys::exists(above + "/@root/" + nest.name)) continue;
+      auto live = read_live(above + "/" + nest.name);
+      if (!live)
+        (void)sys::remove_tree_at(AT_FDCWD, above + "/" + nest.name);
+      else if (!sys::is_running(static_cast<pid_t>(live->creator), live->creator_start))
+        (void)release(live->name);
+    }
+  }
+  return ok();
+}
+
+Result<void> Store::release(const Name& name) {
+  const Live live = TRY(find_live(name));
+  for (const std::string& claim : live.claims) {
+    const std::string path = claims() + "/" + claim;
+    const auto holder = sys::read_link_at(AT_FDCWD, path);
+    if (holder && *holder == relative(name)) TRY(sys::remove_file(path));
+  }
+  if (!live.work.empty()) TRY(sys::remove_tree_at(AT_FDCWD, live.work));
+  const std::string directory = run_directory(name);
+  TRY(sys::remove_tree_at(AT_FDCWD, directory));
+  forget_root(directory.substr(0, directory.rfind('/')));
+  if (live.key.empty() || !sys::exists(this->directory(live.key))) return ok();
+  TRY(sys::remove_file(this->directory(live.key) + "/live"));
+  TRY(drop_if_empty(live.key));
+  return ok();
+}
+
+}  // namespace caisson::nest

@@ -1,0 +1,83 @@
+#include <algorithm>
+
+#include "caisson/nest/plan.h"
+
+namespace caisson::nest {
+namespace {
+
+using oci::Device;
+using oci::DeviceRule;
+
+// Nodes a nest has beyond a plain container's. /dev/kmsg is /dev/null's number: what is written there (systemd,
+// kubelet) is lost, and the host's kernel log is not shown.
+std::vector<Device> own_devices() {
+  return {
+      {"c", "/dev/fuse", 10, 229, 0666, 0, 0},
+      {"c", "/dev/net/tun", 10, 200, 0666, 0, 0},
+      {"c", "/dev/kmsg", 1, 3, 0644, 0, 0},
+  };
+}
+
+DeviceRule rule(const char* type, std::int64_t major, std::int64_t minor, const char* access) {
+  DeviceRule out{.allow = true, .type = type, .major = {}, .minor = {}, .access = access};
+  if (major >= 0) out.major = major;
+  if (minor >= 0) out.minor = minor;
+  return out;
+}
+
+// What a plain container may use, and fuse and tun.
+std::vector<DeviceRule> own_rules() {
+  return {
+      rule("c", -1, -1, "m"),    rule("b", -1, -1, "m"), rule("c", 1, 3, "rwm"),    rule("c", 1, 5, "rwm"),
+      rule("c", 1, 7, "rwm"),    rule("c", 1, 8, "rwm"), rule("c", 1, 9, "rwm"),    rule("c", 5, 0, "rwm"),
+      rule("c", 5, 1, "rwm"),    rule("c", 5, 2, "rwm"), rule("c", 136, -1, "rwm"), rule("c", 10, 200, "rwm"),
+      rule("c", 10, 229, "rwm"),
+  };
+}
+
+bool any(const std::optional<std::int64_t>& number) { return !number || *number < 0; }
+bool every_type(const DeviceRule& r) { return r.type.empty() || r.type == "a"; }
+bool whole_access(const DeviceRule& r) { return r.access.empty() || r.access.find_first_of("rw") != std::string::npos; }
+
+// "Every device": how --privileged says it. Never given: it is the host's.
+bool is_blanket(const DeviceRule& r) { return r.allow && any(r.major) && any(r.minor) && whole_access(r); }
+bool denies_all(const DeviceRule& r) { return !r.allow && every_type(r) && any(r.major) && any(r.minor); }
+
+}  // namespace
+
+void plan_devices(oci::Spec& spec, std::vector<std::string>& warnings) {
+  oci::Linux& linux = spec.linux;
+  if (!linux.resources) linux.resources.emplace();
+  std::vector<DeviceRule>& rules = linux.resources->devices;
+  if (std::ranges::any_of(rules, is_blanket)) {
+    std::erase_if(rules, is_blanket);
+    linux.devices.clear();
+    warnings.emplace_back("the host's devices are not given: --privileged is confined to the nest");
+  }
+  if (rules.empty() || !denies_all(rules.front()))
+    rules.insert(rules.begin(), DeviceRule{.allow = false, .type = {}, .major = {}, .minor = {}, .access = "rwm"});
+  for (DeviceRule& given : own_rules()) rules.push_back(std::move(given));
+
+  for (const Device& device : own_devices()) {
+    const auto taken = [&](const auto& entry) { return clean_path(entry.path) == device.path; };
+    const auto bound = [&](const oci::Mount& mount) { return clean_path(mount.destination) == device.path; };
+    if (std::ranges::any_of(linux.devices, taken) || std::ranges::any_of(spec.mounts, bound)) continue;
+    linux.devices.push_back(device);
+  }
+}
+
+// A mask over a part of /proc that the user namespace guards anyway only stands in an inner engine's way.
+void plan_paths(oci::Linux& linux, Init init) {
+  constexpr std::string_view always[] = {"/proc",      "/proc/sys", "/proc/kcore", "/proc/kallsyms",
+                                         "/proc/kmsg", "/sys",      "/sys/fs",     "/sys/fs/cgroup"};
+  constexpr std::string_view systemd[] = {"/run", "/run/lock", "/tmp", "/sys/kernel"};
+  const auto unwanted = [&](const std::string& path) {
+    const std::string at = clean_path(path);
+    return std::ranges::find(always, at) != std::end(always) ||
+           (init == Init::systemd && std::ranges::find(systemd, at) != std::end(systemd));
+  };
+  std::erase_if(linux.masked_paths, unwanted);
+  std::erase_if(linux.readonly_paths, unwanted);
+}
+
+}  // namespace caisson::nest

@@ -1,0 +1,288 @@
+// Golden tests of the plan: what engines really send (tests/nest/golden/*.json) and what a nest makes of it (*.plan).
+// Layer: nest. CAISSON_UPDATE_GOLDEN=1 writes the .plan files anew; read the diff.
+// SPDX-License-Identifier: Apache-2.0
+#include "caisson/nest/plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "caisson/oci/document.h"
+
+namespace caisson::nest {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::string golden(const std::string& name) {
+  const char* source = ::getenv("CAISSON_SOURCE");
+  return std::string(source == nullptr ? "." : source) + "/tests/nest/golden/" + name;
+}
+
+std::string slurp(const std::string& path) {
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+oci::Spec sample(const std::string& name) {
+  auto spec = oci::parse_spec(slurp(golden(name + ".json")));
+  EXPECT_TRUE(spec) << (spec ? "" : spec.error().message());
+  return spec ? *std::move(spec) : oci::Spec{};
+}
+
+// A machine like the one the samples came from: an engine's overlay root, every file system takes id maps.
+Facts machine(const oci::Spec& spec) {
+  Facts facts;
+  facts.bundle = "/run/bundle";
+  facts.root = {.path = spec.root.path, .filesystem = "overlay", .is_mount = true, .overlay = {}, .can_idmap = false};
+  facts.root.overlay = Overlay{.lower = {"/l/2", "/l/1"}, .upper = "/c/diff", .work = "/c/caisson-work", .options = {}};
+  facts.hard_limits = {{"RLIMIT_NOFILE", 20000}, {"RLIMIT_NPROC", 96365}};
+  for (const oci::Mount& mount : spec.mounts)
+    facts.sources[mount.source] = {.kind = SourceKind::directory, .idmapping = Idmapping::recursive};
+  facts.data_directory = "/var/lib/caisson/nests/KEY/data";
+  facts.data_can_idmap = true;
+  facts.first_id = 1000000;
+  facts.program = "/usr/bin/caisson";
+  facts.release_arguments = {"caisson-nest", "--root", "/run/r", "release", "ID"};
+  return facts;
+}
+
+Facts plain_directory() {
+  Facts facts;
+  facts.root = {.path = "/srv/root", .filesystem = "ext4", .is_mount = false, .overlay = {}, .can_idmap = true};
+  facts.first_id = 1000000;
+  return facts;
+}
+
+oci::Spec small() {
+  oci::Spec spec;
+  spec.root.path = "/srv/root";
+  spec.process.emplace().args = {"/bin/sh"};
+  for (const auto type : {oci::NamespaceType::mount, oci::NamespaceType::pid, oci::NamespaceType::network,
+                          oci::NamespaceType::uts, oci::NamespaceType::ipc})
+    spec.linux.namespaces.push_back({.type = type, .path = ""});
+  return spec;
+}
+
+Plan planned(oci::Spec spec, const Facts& facts) {
+  auto plan = plan_nest(std::move(spec), facts);
+  EXPECT_TRUE(plan) << (plan ? "" : plan.error().message());
+  return plan ? *std::move(plan) : Plan{};
+}
+
+std::string refusal(oci::Spec spec, const Facts& facts) {
+  auto plan = plan_nest(std::move(spec), facts);
+  return plan ? "planned" : plan.error().message();
+}
+
+class Golden : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(Golden, IsWhatTheEngineGets) {
+  const std::string name = GetParam();
+  const oci::Spec spec = sample(name);
+  auto plan = plan_nest(spec, machine(spec));
+  const std::string text = plan ? to_text(*plan) : "refused " + plan.error().message() + "\n";
+  const std::string path = golden(name + ".plan");
+  if (::getenv("CAISSON_UPDATE_GOLDEN") != nullptr) std::ofstream(path) << text;
+  EXPECT_EQ(text, slurp(path));
+}
+
+INSTANTIATE_TEST_SUITE_P(Samples, Golden,
+                         ::testing::Values("docker-20.10", "docker-20.10-privileged", "docker-20.10-host-network",
+                                           "docker-20.10-options", "podman-4.3", "podman-4.3-privileged",
+                                           "podman-4.3-systemd", "podman-4.3-bridge"));
+
+TEST(NestPlan, APlanOfAPlanChangesNothingTwice) {
+  const oci::Spec spec = sample("docker-20.10");
+  const Plan once = planned(spec, machine(spec));
+  EXPECT_TRUE(oci::parse_spec(oci::print_spec(once.spec)));
+}
+
+TEST(NestPlan, NamespacesOfTheHostAreRefusedByTheNameTheCallerUsed) {
+  for (const auto type : {oci::NamespaceType::pid, oci::NamespaceType::network, oci::NamespaceType::ipc}) {
+    oci::Spec spec = small();
+    std::erase_if(spec.linux.namespaces, [&](const oci::Namespace& ns) { return ns.type == type; });
+    EXPECT_THAT(refusal(spec, plain_directory()), HasSubstr("host cannot be given"));
+  }
+}
+
+TEST(NestPlan, ANamespaceByPathIsRefusedUnlessTheCallerBringsTheUserNamespace) {
+  oci::Spec spec = small();
+  spec.linux.namespaces[2].path = "/run/netns/x";
+  EXPECT_THAT(refusal(spec, plain_directory()), HasSubstr("needs a network namespace of its own"));
+  spec.linux.namespaces.push_back({.type = oci::NamespaceType::user, .path = "/proc/7/ns/user"});
+  EXPECT_EQ(refusal(spec, plain_directory()), "planned");
+}
+
+TEST(NestPlan, ACallersUserNamespaceIsKept) {
+  oci::Spec spec = small();
+  spec.linux.namespaces.push_back({.type = oci::NamespaceType::user, .path = ""});
+  spec.linux.uid_mappings = spec.linux.gid_mappings = {{.container_id = 0, .host_id = 5000, .size = 70000}};
+  const Plan plan = planned(spec, plain_directory());
+  EXPECT_EQ(plan.spec.linux.uid_mappings.front().host_id, 5000U);
+  EXPECT_FALSE(plan.spec.annotations.contains("io.caisson.rootfs-idmap"));
+  EXPECT_TRUE(plan.spec.annotations.contains("io.caisson.locked-mounts"));
+}
+
+TEST(NestPlan, JoinedUserNamespacesHaveNoLockedMounts) {
+  oci::Spec spec = small();
+  spec.linux.namespaces.push_back({.type = oci::NamespaceType::user, .path = "/proc/7/ns/user"});
+  const Plan plan = planned(spec, plain_directory());
+  EXPECT_FALSE(plan.spec.annotations.contains("io.caisson.locked-mounts"));
+}
+
+TEST(NestPlan, AnnotationsOfTheCallerDoNotSteerTheRuntime) {
+  oci::Spec spec = small();
+  spec.annotations["io.caisson.rootfs-overlay"] = "{\"lower\":[\"/\"]}";
+  const Plan plan = planned(spec, plain_directory());
+  EXPECT_FALSE(plan.spec.annotations.contains("io.caisson.rootfs-overlay"));
+}
+
+TEST(NestPlan, ARootThatCannotBeIdMappedIsRefused) {
+  Facts facts = plain_directory();
+  facts.root.can_idmap = false;
+  facts.root.filesystem = "nfs4";
+  EXPECT_THAT(refusal(small(), facts), HasSubstr("is on nfs4, which the kernel cannot id-map"));
+}
+
+TEST(NestPlan, AVolumeOverADataRootReplacesItAndIsExclusive) {
+  const oci::Spec base = sample("docker-20.10");
+  for (const char* at : {"/var/lib/docker", "/var/lib"}) {
+    oci::Spec spec = base;
+    spec.mounts.push_back({.destination = at,
+                           .type = "bind",
+                           .source = "/vol",
+                           .options = {"rbind"},
+                           .uid_mappings = {},
+                           .gid_mappings = {}});
+    const Plan plan = planned(spec, machine(spec));
+    for (const DataRoot& root : plan.data_roots) EXPECT_NE(root.destination, "/var/lib/docker");
+    const std::string held = std::string("/vol") + std::string("/var/lib/docker").substr(std::string(at).size());
+    EXPECT_THAT(plan.exclusive, Contains(held));
+  }
+}
+
+TEST(NestPlan, AReadOnlyVolumeIsNobodysAlone) {
+  oci::Spec spec = small();
+  spec.mounts.push_back({.destination = "/var/lib/docker",
+                         .type = "bind",
+                         .source = "/vol",
+                         .options = {"rbind", "ro"},
+                         .uid_mappings = {},
+                         .gid_mappings = {}});
+  EXPECT_THAT(planned(spec, plain_directory()).exclusive, Not(Contains("/vol")));
+}
+
+TEST(NestPlan, DataRootsComeBeforeTheVolumesBelowThem) {
+  oci::Spec spec = sample("docker-20.10");
+  spec.mounts.insert(spec.mounts.begin(), {.destination = "/var/lib/docker/volumes",
+                                           .type = "bind",
+                                           .source = "/vol",
+                                           .options = {"rbind"},
+                                           .uid_mappings = {},
+                                           .gid_mappings = {}});
+  const Plan plan = planned(spec, machine(spec));
+  std::size_t root = 0;
+  std::size_t volume = 0;
+  for (std::size_t i = 0; i < plan.spec.mounts.size(); ++i) {
+    if (plan.spec.mounts[i].destination == "/var/lib/docker") root = i;
+    if (plan.spec.mounts[i].destination == "/var/lib/docker/volumes") volume = i;
+  }
+  EXPECT_LT(root, volume);
+  EXPECT_GT(root, 0U);
+}
+
+TEST(NestPlan, DaemonJsonMovesDockersDataRoot) {
+  const oci::Spec spec = sample("docker-20.10");
+  Facts facts = machine(spec);
+  facts.docker_data_root = "/data/docker";
+  const Plan plan = planned(spec, facts);
+  EXPECT_THAT(plan.data_roots, Contains(DataRoot{"/data/docker", "/var/lib/caisson/nests/KEY/data/data-docker"}));
+}
+
+TEST(NestPlan, APlainDirectoryKeepsItsDataWhereItIs) {
+  const Plan plan = planned(small(), plain_directory());
+  EXPECT_TRUE(plan.data_roots.empty());
+  EXPECT_THAT(plan.exclusive, Contains("/srv/root/var/lib/docker"));
+}
+
+TEST(NestPlan, EveryDeviceOfTheHostIsNeverGiven) {
+  oci::Spec spec = small();
+  spec.linux.resources.emplace().devices = {{.allow = true, .type = "", .major = {}, .minor = {}, .access = "rwm"}};
+  spec.linux.devices = {
+      {.type = "b", .path = "/dev/vda", .major = 254, .minor = 0, .file_mode = {}, .uid = {}, .gid = {}}};
+  const Plan plan = planned(spec, plain_directory());
+  EXPECT_FALSE(plan.spec.linux.resources->devices.front().allow);
+  for (const oci::Device& device : plan.spec.linux.devices) EXPECT_NE(device.path, "/dev/vda");
+}
+
+TEST(NestPlan, SysctlsOfTheHostAreLeftOut) {
+  oci::Spec spec = small();
+  spec.linux.sysctl = {{"net.ipv4.ip_forward", "1"}, {"vm.swappiness", "1"}};
+  EXPECT_EQ(planned(spec, plain_directory()).spec.linux.sysctl.size(), 1U);
+}
+
+TEST(NestPlan, LimitsAreClampedNotRefused) {
+  oci::Spec spec = small();
+  spec.process->rlimits = {{.type = "RLIMIT_NOFILE", .soft = 1048576, .hard = 1048576}};
+  spec.process->oom_score_adj = -500;
+  Facts facts = plain_directory();
+  facts.hard_limits = {{"RLIMIT_NOFILE", 20000}};
+  const Plan plan = planned(spec, facts);
+  EXPECT_EQ(plan.spec.process->rlimits.front().hard, 20000U);
+  EXPECT_EQ(plan.spec.process->rlimits.front().soft, 20000U);
+  EXPECT_EQ(plan.spec.process->oom_score_adj, 0);
+}
+
+TEST(NestPlan, UsersWhoAreNotRootGetOnlyTheBoundingSet) {
+  oci::Spec spec = small();
+  spec.process->user.uid = 1000;
+  const Plan plan = planned(spec, plain_directory());
+  EXPECT_EQ(plan.spec.process->capabilities->bounding.size(), 41U);
+  EXPECT_TRUE(plan.spec.process->capabilities->effective.empty());
+}
+
+TEST(NestSeccomp, WhoKillsForACallIsObeyedWhoOnlyDeniesItIsNot) {
+  oci::Spec spec = small();
+  spec.linux.seccomp.emplace().default_action = "SCMP_ACT_ERRNO";
+  spec.linux.seccomp->syscalls = {{.names = {"mount"}, .action = "SCMP_ACT_KILL", .errno_ret = {}, .args = {}},
+                                  {.names = {"setns", "bpf"}, .action = "SCMP_ACT_ERRNO", .errno_ret = 1, .args = {}},
+                                  {.names = {"clone"},
+                                   .action = "SCMP_ACT_ALLOW",
+                                   .errno_ret = {},
+                                   .args = {{.index = 0, .value = 1, .value_two = 0, .op = "SCMP_CMP_EQ"}}}};
+  const auto rules = planned(spec, plain_directory()).spec.linux.seccomp->syscalls;
+  EXPECT_THAT(rules.front().names, Contains("setns"));
+  EXPECT_THAT(rules.front().names, Not(Contains("mount")));
+  ASSERT_EQ(rules.size(), 3U);
+  EXPECT_EQ(rules[1].action, "SCMP_ACT_KILL");
+  EXPECT_THAT(rules[2].names, ::testing::ElementsAre("bpf"));
+}
+
+TEST(NestSeccomp, AListOfDenialsIsOnlyShortened) {
+  oci::Spec spec = small();
+  spec.linux.seccomp.emplace().default_action = "SCMP_ACT_ALLOW";
+  spec.linux.seccomp->syscalls = {
+      {.names = {"mount", "acct"}, .action = "SCMP_ACT_ERRNO", .errno_ret = {}, .args = {}}};
+  const auto rules = planned(spec, plain_directory()).spec.linux.seccomp->syscalls;
+  ASSERT_EQ(rules.size(), 1U);
+  EXPECT_THAT(rules[0].names, ::testing::ElementsAre("acct"));
+}
+
+TEST(NestPlan, SystemdIsKnownByItsNameWhereverItIs) {
+  for (const char* name : {"/sbin/init", "/lib/systemd/systemd", "init"}) {
+    oci::Spec spec = small();
+    spec.process->args = {name};
+    EXPECT_THAT(planned(spec, plain_directory()).spec.process->env, Contains("container=lxc")) << name;
+  }
+  EXPECT_FALSE(starts_systemd(small()));
+}
+
+}  // namespace
+}  // namespace caisson::nest

@@ -1,0 +1,157 @@
+#include "caisson/nest/record.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "caisson/nest/range.h"
+#include "caisson/oci/document.h"
+#include "caisson/sys/directory.h"
+#include "caisson/sys/file.h"
+#include "caisson/sys/link.h"
+
+namespace caisson::nest {
+namespace {
+
+// FNV-1a: names must differ, nobody chooses them against us.
+std::string hash(std::string_view text) {
+  std::uint64_t h = 0xcbf29ce484222325;
+  for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  std::string out(16, '0');
+  for (std::size_t i = 0; i < 16; ++i) out[i] = "0123456789abcdef"[h >> (60 - 4 * i) & 15];
+  return out;
+}
+
+Result<std::uint64_t> device_of(const std::string& path) {
+  const sys::UniqueFd fd = TRY(sys::open_file(path, O_PATH));
+  const struct stat status = TRY(sys::status_of(fd.get()));
+  return static_cast<std::uint64_t>(status.st_dev);
+}
+
+// The file system that would hold `path` if it were there.
+std::uint64_t device_above(std::string path) {
+  while (path.size() > 1) {
+    path.resize(std::max<std::size_t>(path.rfind('/'), 1));
+    if (auto device = device_of(path)) return *device;
+  }
+  return 0;
+}
+
+Result<std::uint64_t> number_in(const oci::Document& document, std::string_view name) {
+  const auto value = TRY(document.get_integer({name}));
+  return static_cast<std::uint64_t>(value.value_or(0));
+}
+
+Result<Record> read_record(const std::string& directory, const std::string& key) {
+  auto text = sys::read_file(directory + "/record.json");
+  if (!text && text.error().is(ENOENT)) return Error::of(Kind::not_found, "nest " + key + " does not exist");
+  if (!text) return std::move(text).error();
+  const oci::Document document = TRY(oci::Document::parse(*text, directory + "/record.json"));
+  Record out{.key = key, .id = {}, .identity = {}, .device = 0, .first_id = 0};
+  out.id = TRY(document.get_string({"id"})).value_or("");
+  out.identity = TRY(document.get_string({"identity"})).value_or("");
+  out.device = TRY(number_in(document, "device"));
+  const std::uint64_t first_id = TRY(number_in(document, "firstId"));
+  out.first_id = static_cast<std::uint32_t>(first_id);
+  return out;
+}
+
+bool ends_with_gone(const std::string& name) { return name.ends_with(".gone"); }
+
+}  // namespace
+
+std::string key_of(std::string_view id, std::string_view identity) {
+  return std::string(id.substr(0, 100)) + "-" + hash(std::string(id) + "\n" + std::string(identity));
+}
+
+Result<Store> Store::open(const Places& places) {
+  Store store(places);
+  TRY(sys::make_directories(places.state, 0711));
+  TRY(sys::make_directories(store.claims(), 0711));  // and places.run above it
+  store.lock_ = TRY(sys::lock_file(places.run + "/lock", sys::Wait::yes));
+  return store;
+}
+
+Result<Record> Store::find(const std::string& key) const { return read_record(directory(key), key); }
+
+Result<std::vector<Record>> Store::all() const {
+  std::vector<Record> out;
+  auto entries = TRY(sys::list_directory(places_.state));
+  for (const sys::DirectoryEntry& entry : entries) {
+    auto record = find(entry.name);
+    if (record) out.push_back(*std::move(record));
+  }
+  return out;
+}
+
+Result<Record> Store::make(const std::string& id, const std::string& identity, bool with_ids) {
+  const std::string key = key_of(id, identity);
+  Record record{.key = key, .id = id, .identity = identity, .device = 0, .first_id = 0};
+  auto found = find(key);
+  if (found)
+    record = *std::move(found);
+  else if (found.error().kind() != Kind::not_found)
+    return std::move(found).error();
+  const bool is_new = record.device == 0;
+  if (!is_new && (record.first_id != 0 || !with_ids)) return record;
+  record.device = TRY(device_of(identity).during("root file system"));
+  TRY(sys::make_directories(directory(key), 0700));
+  TRY(sys::make_directories(directory(key) + "/data", 0711));
+  if (with_ids && record.first_id == 0) {
+    record.first_id = TRY(allocate_range(places_.state, key));
+  }
+  oci::Document document;
+  document.set({"id"}, record.id);
+  document.set({"identity"}, record.identity);
+  document.set({"device"}, static_cast<std::int64_t>(record.device));
+  document.set({"firstId"}, static_cast<std::int64_t>(record.first_id));
+  TRY(sys::replace_link(directory(key) + "/root", identity));
+  TRY(sys::replace_file(directory(key) + "/record.json", document.print(), 0600));
+  return record;
+}
+
+Result<void> Store::drop_if_empty(const std::string& key) {
+  const std::string data = directory(key) + "/data";
+  bool empty = true;
+  if (auto roots = sys::list_directory(data)) {
+    for (const sys::DirectoryEntry& root : *roots) {
+      const auto removed = sys::remove_directory(data + "/" + root.name);
+      empty = empty && removed;
+    }
+  }
+  return empty ? remove(key) : ok();
+}
+
+Result<void> Store::remove(const std::string& key) {
+  // Renamed first: a removal that is cut short is finished by prune(), and nobody finds half a nest.
+  const std::string gone = key.ends_with(".gone") ? key : key + ".gone";
+  if (gone != key) TRY(sys::rename_path(directory(key), directory(gone)));
+  TRY(sys::remove_tree_at(AT_FDCWD, directory(gone)));
+  return free_range(places_.state, gone.substr(0, gone.size() - 5));
+}
+
+Result<void> Store::prune() {
+  TRY(prune_live());
+  auto entries = TRY(sys::list_directory(places_.state));
+  for (const sys::DirectoryEntry& entry : entries) {
+    const std::string& key = entry.name;
+    if (entry.type != DT_DIR || key.starts_with(".")) continue;
+    if (ends_with_gone(key)) {
+      (void)remove(key);
+      continue;
+    }
+    if (sys::exists(directory(key) + "/root") || has_live(key)) continue;
+    auto record = find(key);
+    if (!record) {
+      if (record.error().kind() == Kind::not_found) (void)drop_if_empty(key);
+      continue;
+    }
+    const bool same_disk = device_above(record->identity) == record->device;
+    if (same_disk) (void)remove(key);
+  }
+  return ok();
+}
+
+}  // namespace caisson::nest
