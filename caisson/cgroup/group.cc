@@ -124,8 +124,7 @@ Result<Group> Group::create(Placement placement, const oci::Resources* resources
     if (!done) return done;
     if (!made.present.empty()) TRY(group.refuse_if_used());
     const Directory* cpuset = group.placement_.find("cpuset");
-    if (cpuset != nullptr && cpuset->version == Version::v1)
-      TRY(inherit_cpuset(*cpuset, own_cpuset(resources)));
+    if (cpuset != nullptr && cpuset->version == Version::v1) TRY(inherit_cpuset(*cpuset, own_cpuset(resources)));
     const oci::Resources none;
     const Step step = made.present.empty() ? Step::create : Step::create_over;
     return apply_all(resources == nullptr ? none : *resources, group.placement_, permissions.devices, step);
