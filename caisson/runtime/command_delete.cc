@@ -22,12 +22,11 @@ Result<void> kill_and_wait(const ContainerState& state, const cgroup::Group& gro
   if (init) {
     auto sent = (*init).send(SIGKILL);
     if (!sent && sent.error().kind() != Kind::not_found) return sent;
+    (void)group.thaw();  // v1: a frozen process does not die. Without a freezer there is nothing to thaw
+    const bool ended = TRY((*init).wait_end(kill_patience));
+    if (!ended) return Error::of(Kind::os, "container init (pid " + std::to_string(state.pid) + ") does not die");
   }
-  TRY(group.kill_all(SIGKILL));  // frozen or not, and who is in the cgroup but not in the pid namespace
-  if (!init) return ok();
-  const bool ended = TRY((*init).wait_end(kill_patience));
-  if (!ended) return Error::of(Kind::os, "container init (pid " + std::to_string(state.pid) + ") does not die");
-  return ok();
+  return group.kill_all(SIGKILL);  // who was in the cgroup but not in init's pid namespace
 }
 
 // What to run when all is over. An absent or damaged config.json must not keep a container from being deleted.

@@ -4,25 +4,19 @@
 #include <algorithm>
 
 #include "caisson/runtime/commands.h"
-#include "caisson/runtime/json.h"
 #include "caisson/runtime/status.h"
 #include "caisson/sys/file.h"
 
 namespace caisson::runtime {
 namespace {
 
-// runc's containerState: what Go callers decode. pid is 0 when it is stopped.
-std::string print_container(const ContainerState& state, Status status) {
-  JsonObject out;
-  out.text("ociVersion", state.oci_version)
-      .text("id", state.id)
-      .number("pid", status == Status::stopped ? 0 : state.pid)
-      .text("status", name_of(status))
-      .text("bundle", state.bundle)
-      .text("rootfs", state.rootfs)
-      .text("created", state.created);
-  if (!state.annotations.empty()) out.texts("annotations", state.annotations);
-  return out.text("owner", state.owner).take();
+// runc's containerState: what Go callers decode.
+oci::State full_state(const ContainerState& state, Status status) {
+  oci::State out = oci_state(state, status);
+  out.rootfs = state.rootfs;
+  out.created = state.created;
+  out.owner = state.owner;
+  return out;
 }
 
 Result<int> print(std::string_view text) {
@@ -69,20 +63,16 @@ std::string table_of(const std::vector<Container>& containers) {
 }
 
 std::string json_of(const std::vector<Container>& containers) {
-  if (containers.empty()) return "null\n";
-  std::string out = "[";
-  for (const Container& c : containers) {
-    if (out.size() > 1) out += ',';
-    out += print_container(c.state, c.status);
-  }
-  return out + "]\n";
+  std::vector<oci::State> states;
+  for (const Container& c : containers) states.push_back(full_state(c.state, c.status));
+  return oci::print_states(states) + "\n";
 }
 
 }  // namespace
 
 Result<int> state_command(Context& context, const Arguments& arguments) {
   const Container container = TRY(find_container(context.store, arguments.id()));
-  return print(indented(print_container(container.state, container.status)) + "\n");
+  return print(oci::print_state(full_state(container.state, container.status), oci::Layout::indented) + "\n");
 }
 
 Result<int> list_command(Context& context, const Arguments& arguments) {

@@ -108,30 +108,4 @@ std::string JsonObject::take() {
   return std::exchange(out_, "{");
 }
 
-std::string indented(std::string_view json) {
-  std::string out;
-  std::size_t depth = 0;
-  bool quoted = false;
-  const auto new_line = [&] { out.append(1, '\n').append(depth * 2, ' '); };
-  for (std::size_t i = 0; i < json.size(); ++i) {
-    const char c = json[i];
-    const bool opens = !quoted && (c == '{' || c == '[');
-    const bool closes = !quoted && (c == '}' || c == ']');
-    const bool empty = opens && i + 1 < json.size() && (json[i + 1] == '}' || json[i + 1] == ']');
-    if (closes && i > 0 && json[i - 1] != '{' && json[i - 1] != '[') {
-      --depth;
-      new_line();
-    } else if (closes) {
-      --depth;
-    }
-    out += c;
-    if (c == '"') quoted = !quoted;
-    if (quoted && c == '\\' && i + 1 < json.size()) out += json[++i];
-    if (opens) ++depth;
-    if ((opens && !empty) || (!quoted && c == ',')) new_line();
-    if (!quoted && c == ':') out += ' ';
-  }
-  return out;
-}
-
 }  // namespace caisson::runtime

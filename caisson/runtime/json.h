@@ -37,7 +37,4 @@ class JsonObject {
   Bytes bytes_;
 };
 
-// Two spaces a level, as Go's MarshalIndent. `json` must be valid: our own output.
-std::string indented(std::string_view json);
-
 }  // namespace caisson::runtime

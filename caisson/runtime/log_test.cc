@@ -52,12 +52,6 @@ TEST(Json, WhatIsNotUtf8IsReplacedByteForByteAndTheRestKept) {
   EXPECT_EQ(quoted("\"\\\n\x01\x7f"), "\"\\\"\\\\\\n\\u0001\\u007f\"");
 }
 
-TEST(Json, IndentingLooksAsGosMarshalIndent) {
-  EXPECT_EQ(indented(R"({"a":"x,{\"}","b":[],"c":{},"d":[1,{"e":null}]})"),
-            "{\n  \"a\": \"x,{\\\"}\",\n  \"b\": [],\n  \"c\": {},\n  \"d\": [\n    1,\n    {\n      \"e\": null\n    "
-            "}\n  ]\n}");
-}
-
 TEST_F(LogFile, AFailureIsExactlyOneLineAndSuccessNone) {
   {
     const auto log = Log::open(path(), Log::Format::json, Log::Debug::no);

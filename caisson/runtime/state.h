@@ -15,6 +15,7 @@
 
 #include "caisson/base/result.h"
 #include "caisson/oci/spec.h"
+#include "caisson/oci/state.h"
 #include "caisson/sys/unique_fd.h"
 
 namespace caisson::runtime {
@@ -43,8 +44,9 @@ Result<ContainerState> parse_state_file(std::string_view text);
 enum class Status : unsigned char { creating, created, running, paused, stopped };
 std::string_view name_of(Status status);
 
-// The state of the runtime-spec, one line: what hooks read. pid 0 is left out.
-std::string print_oci_state(const ContainerState& state, Status status);
+// The state of the runtime-spec, without what only the state command adds. pid is 0 when it is stopped.
+oci::State oci_state(const ContainerState& state, Status status);
+std::string print_oci_state(const ContainerState& state, Status status);  // one line: what hooks read
 
 enum class Lock : bool { no, yes };
 

@@ -122,13 +122,19 @@ std::string_view name_of(Status status) {
   return "stopped";
 }
 
+oci::State oci_state(const ContainerState& state, Status status) {
+  oci::State out;
+  out.version = state.oci_version;
+  out.id = state.id;
+  out.pid = status == Status::stopped ? 0 : state.pid;
+  out.status = name_of(status);
+  out.bundle = state.bundle;
+  out.annotations = state.annotations;
+  return out;
+}
+
 std::string print_oci_state(const ContainerState& state, Status status) {
-  JsonObject out;
-  out.text("ociVersion", state.oci_version).text("id", state.id).text("status", name_of(status));
-  if (state.pid != 0 && status != Status::stopped) out.number("pid", state.pid);
-  out.text("bundle", state.bundle);
-  if (!state.annotations.empty()) out.texts("annotations", state.annotations);
-  return out.take();
+  return oci::print_state(oci_state(state, status), oci::Layout::line);
 }
 
 }  // namespace caisson::runtime

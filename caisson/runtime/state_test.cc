@@ -198,14 +198,20 @@ TEST(State, HooksReadTheRuntimeSpecsState) {
   ContainerState state;
   state.oci_version = "1.3.0";
   state.id = "a";
-  state.bundle = "/b\xff";
-  EXPECT_EQ(print_oci_state(state, Status::creating),
-            "{\"ociVersion\":\"1.3.0\",\"id\":\"a\",\"status\":\"creating\",\"bundle\":\"/b\xef\xbf\xbd\"}");
+  state.bundle = "/b";
+  state.rootfs = "/b/rootfs";
   state.pid = 7;
   state.annotations = {{"k", "v"}};
-  EXPECT_EQ(print_oci_state(state, Status::created),
-            "{\"ociVersion\":\"1.3.0\",\"id\":\"a\",\"status\":\"created\",\"pid\":7,\"bundle\":\"/b\xef\xbf\xbd\","
-            "\"annotations\":{\"k\":\"v\"}}");
+  const auto read = oci::parse_state(print_oci_state(state, Status::created));
+  ASSERT_TRUE(read) << read.error().message();
+  EXPECT_EQ((*read).version, "1.3.0");
+  EXPECT_EQ((*read).id, "a");
+  EXPECT_EQ((*read).status, "created");
+  EXPECT_EQ((*read).pid, 7);
+  EXPECT_EQ((*read).bundle, "/b");
+  EXPECT_EQ((*read).annotations, state.annotations);
+  EXPECT_FALSE((*read).rootfs);
+  EXPECT_EQ((*oci::parse_state(print_oci_state(state, Status::stopped))).pid, 0);
 }
 
 }  // namespace
