@@ -16,7 +16,7 @@ Spec default_spec();
 // What `spec --rootless` changes: a user namespace with one id mapped, no network namespace, /sys bound, no cgroup.
 Spec rootless_spec(std::uint32_t uid, std::uint32_t gid);
 
-// Indented by a tab, as runc writes it.
+// Indented by a tab, as runc writes it; no newline at the end.
 std::string print_indented(const Spec& spec);
 
 }  // namespace caisson::oci

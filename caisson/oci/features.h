@@ -26,7 +26,8 @@ struct Features {
   std::vector<std::string> unsafe_annotations{};  // potentiallyUnsafeConfigAnnotations
 };
 
-// Indented, as people read it too. Hooks, mount options, namespaces, capabilities and seccomp names are the tables'.
+// Indented, as people read it too; no newline at the end. Hooks, mount options, namespaces, capabilities and seccomp
+// names are the tables'.
 std::string print_features(const Features& features);
 
 }  // namespace caisson::oci

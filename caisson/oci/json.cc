@@ -69,7 +69,6 @@ std::string print_line(const json::value& value) { return json::serialize(value)
 std::string print_indented(const json::value& value, std::string_view indent) {
   std::string out;
   print_into(out, value, indent, 0);
-  out += '\n';
   return out;
 }
 

@@ -19,7 +19,7 @@ Result<json::value> parse_json(std::string_view text, std::string_view name, jso
 
 std::string print_line(const json::value& value);
 
-// As Go's MarshalIndent prints, with a newline at the end.
+// As Go's MarshalIndent prints: no newline at the end.
 std::string print_indented(const json::value& value, std::string_view indent);
 
 }  // namespace caisson::oci

@@ -33,8 +33,7 @@ TEST(State, IsPrintedInRuncsOrder) {
     "k": "v"
   },
   "owner": ""
-}
-)");
+})");
   Result<State> again = parse_state(print_state(state, Layout::line));
   ASSERT_TRUE(again) << again.error().message();
   EXPECT_EQ(*again, state);

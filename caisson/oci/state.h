@@ -31,6 +31,7 @@ struct State {
 
 enum class Layout : unsigned char { line, indented };  // for hooks; for the `state` command
 
+// No newline at the end.
 std::string print_state(const State& state, Layout layout);
 
 // For `list -f json`: one line, "null" when there are none, as runc prints a nil slice.
