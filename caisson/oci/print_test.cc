@@ -1,3 +1,6 @@
+// The documents that this library prints: state, features, the default config.json.
+// Layer: tests of oci only.
+// SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
 #include "caisson/oci/default_spec.h"
