@@ -78,6 +78,7 @@ Result<void> write_nest(Store& store, const Context& context, oci::Document& doc
                         Live& live) {
   const bool own_ids = owner_of(spec) == Owner::nest;
   const Record record = TRY(store.make(live.name.id, identity_of(facts.root), own_ids));
+  TRY(store.check_key(record.key, live.name));
   live.key = record.key;
   facts.first_id = record.first_id;
   const std::string data = store.directory(record.key) + "/data";

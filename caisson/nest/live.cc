@@ -37,10 +37,16 @@ Result<Live> read_live(const std::string& directory) {
   return out;
 }
 
-// STATE/KEY/live, followed by hand: RUN/HASH/ID/nest.json.
+// STATE/KEY/live, followed by hand: RUN/HASH/ID.
 std::string live_of(const Store& store, const std::string& key) {
   const auto link = sys::read_link_at(AT_FDCWD, store.directory(key) + "/live");
-  return store.places().run + "/" + (link ? *link : ".none") + "/nest.json";
+  return store.places().run + "/" + (link ? *link : ".none");
+}
+
+Result<void> remove_if_there(const std::string& path) {
+  auto removed = sys::remove_file(path);
+  if (!removed && !removed.error().is(ENOENT)) return removed;
+  return ok();
 }
 
 // RUN/HASH, after the last nest of that --root.
@@ -52,9 +58,9 @@ void forget_root(const std::string& above) {
 }
 
 // The runtime's own answer: it alone knows. Anything but a clear "gone" counts as alive.
-bool runtime_has(const Name& name) {
-  auto finished = sys::execute("/proc/self/exe", {"caisson-runtime", "--root", name.runtime_root, "state", name.id},
-                               sys::Stdout::capture);
+bool runtime_has(const std::string& program, const Name& name) {
+  auto finished =
+      sys::execute(program, {"caisson-runtime", "--root", name.runtime_root, "state", name.id}, sys::Stdout::capture);
   if (!finished) return true;
   if (finished->status != 0) return sys::exists(name.runtime_root + "/" + name.id);
   auto state = oci::Document::parse(finished->output, "state");
@@ -87,11 +93,18 @@ Result<void> Store::write_live(const Live& live) {
   return sys::replace_link(this->directory(live.key) + "/live", relative(live.name));
 }
 
-bool Store::has_live(const std::string& key) const { return sys::exists(live_of(*this, key)); }
+bool Store::has_live(const std::string& key) const { return sys::exists(live_of(*this, key) + "/nest.json"); }
+
+Result<void> Store::check_key(const std::string& key, const Name& name) const {
+  auto other = read_live(live_of(*this, key));
+  if (!other || relative(other->name) == relative(name) || !is_alive(*other)) return ok();
+  return Error::of(Kind::conflict,
+                   "nest " + other->name.id + " of " + other->name.runtime_root + " has this root file system");
+}
 
 bool Store::is_alive(const Live& live) const {
   if (sys::is_running(static_cast<pid_t>(live.creator), live.creator_start)) return true;
-  return runtime_has(live.name);
+  return runtime_has(places_.runtime, live.name);
 }
 
 bool Store::is_claimed_by_another(const std::string& claim, const Name& name, std::string& holder) {
@@ -146,14 +159,14 @@ Result<void> Store::release(const Name& name) {
   for (const std::string& claim : live.claims) {
     const std::string path = claims() + "/" + claim;
     const auto holder = sys::read_link_at(AT_FDCWD, path);
-    if (holder && *holder == relative(name)) TRY(sys::remove_file(path));
+    if (holder && *holder == relative(name)) TRY(remove_if_there(path));
   }
   if (!live.work.empty()) TRY(sys::remove_tree_at(AT_FDCWD, live.work));
   const std::string directory = run_directory(name);
   TRY(sys::remove_tree_at(AT_FDCWD, directory));
   forget_root(directory.substr(0, directory.rfind('/')));
   if (live.key.empty() || !sys::exists(this->directory(live.key))) return ok();
-  TRY(sys::remove_file(this->directory(live.key) + "/live"));
+  TRY(remove_if_there(this->directory(live.key) + "/live"));
   TRY(drop_if_empty(live.key));
   return ok();
 }

@@ -28,6 +28,7 @@ namespace caisson::nest {
 struct Places {
   std::string state = "/var/lib/caisson/nests";
   std::string run = "/run/caisson/nest";
+  std::string runtime = "/proc/self/exe";  // asked for a container's state, as `caisson-runtime`
 };
 
 // A container as its engine knows it.
@@ -86,6 +87,8 @@ class Store {
   Result<void> claim(Live& live, const std::vector<std::string>& directories);
   // Forgets a live nest: claims, work directory, bundle; then its record if it has no data.
   Result<void> release(const Name& name);
+  // errors  conflict: a nest of the same ID and root, but of another --root, is alive
+  Result<void> check_key(const std::string& key, const Name& name) const;
   bool has_live(const std::string& key) const;
   // Whether its container exists: asks the runtime. A creator that still runs counts.
   bool is_alive(const Live& live) const;
