@@ -1,3 +1,6 @@
+// Device nodes, device rules, masked and read-only paths of a nest.
+// Layer: nest (pure). Declared in plan.h.
+// SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
 #include "caisson/nest/plan.h"

@@ -1,3 +1,6 @@
+// The mount list of a nest: what every nest has, its data roots, then what the caller asked for.
+// Layer: nest (pure). Declared in plan.h.
+// SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
 #include "caisson/nest/plan.h"

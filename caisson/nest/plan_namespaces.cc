@@ -1,3 +1,6 @@
+// Namespaces of a nest: all of its own, or a clear word why not.
+// Layer: nest (pure). Declared in plan.h.
+// SPDX-License-Identifier: Apache-2.0
 #include "caisson/nest/plan.h"
 #include "caisson/oci/kernel_names.h"
 

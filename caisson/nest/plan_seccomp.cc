@@ -1,3 +1,6 @@
+// The caller's seccomp profile, opened for what engines call and not further.
+// Layer: nest (pure). Declared in plan.h.
+// SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cerrno>
 
