@@ -1,9 +1,9 @@
 // The command events: what a container uses, every few seconds until it ends, and when memory runs out.
 // Layer: runtime. Declared in commands.h.
 // SPDX-License-Identifier: Apache-2.0
+#include "caisson/cgroup/stats.h"
 #include "caisson/runtime/commands.h"
 #include "caisson/runtime/json.h"
-#include "caisson/runtime/stats.h"
 #include "caisson/runtime/status.h"
 #include "caisson/sys/backoff.h"
 #include "caisson/sys/file.h"
@@ -13,9 +13,8 @@ namespace caisson::runtime {
 namespace {
 
 Result<void> print_stats(const std::string& id, const cgroup::Placement& placement) {
-  JsonObject out;
-  out.text("type", "stats").text("id", id).raw("data", read_stats(placement));
-  return sys::write_all(STDOUT_FILENO, out.take() + "\n");
+  const cgroup::Stats stats = TRY(cgroup::read_stats(placement));
+  return sys::write_all(STDOUT_FILENO, cgroup::stats_json(id, stats));
 }
 
 Result<void> print_oom(const std::string& id) {
@@ -50,8 +49,10 @@ Result<int> events_command(Context& context, const Arguments& arguments) {
   sys::Instant next = sys::now();
   for (;;) {
     if (sys::now() >= next) {
-      TRY(print_stats(id, group.placement()));
-      next += interval;
+      auto printed = print_stats(id, group.placement());
+      if (!printed && printed.error().kind() == Kind::not_found) return 0;  // deleted meanwhile
+      if (!printed) return std::move(printed).error();
+      next = sys::now() + interval;
     }
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - sys::now());
     const sys::OomWatch::Event event = TRY(watch.wait(init.get(), left));

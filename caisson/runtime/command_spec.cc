@@ -29,7 +29,7 @@ Result<int> features_command(Context&, const Arguments&) {
   features.annotations = {
       {"io.caisson.version", std::string(version())},
       {"io.caisson.commit", std::string(commit())},
-      // What config.json's annotations may ask for beyond the runtime-spec: docs/guide/annotations.
+      // What the annotations of a config.json may ask for beyond the runtime-spec.
       {"io.caisson.annotations",
        "io.caisson.locked-mounts io.caisson.rootfs-idmap io.caisson.rootfs-overlay io.caisson.delegate-cgroup"},
   };

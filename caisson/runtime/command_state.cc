@@ -72,7 +72,7 @@ std::string json_of(const std::vector<Container>& containers) {
 
 Result<int> state_command(Context& context, const Arguments& arguments) {
   const Container container = TRY(find_container(context.store, arguments.id()));
-  return print(oci::print_state(full_state(container.state, container.status), oci::Layout::indented) + "\n");
+  return print(oci::print_state(full_state(container.state, container.status), oci::Layout::indented));
 }
 
 Result<int> list_command(Context& context, const Arguments& arguments) {

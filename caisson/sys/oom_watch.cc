@@ -45,7 +45,10 @@ Result<OomWatch> OomWatch::v2(const std::string& directory) {
 Result<bool> OomWatch::happened() {
   if (!is_v2_) {
     std::uint64_t count = 0;
-    return raw::call_retrying(SYS_read, events_.get(), &count, sizeof count) == sizeof count;
+    char text[1];
+    // The removal of the cgroup signals the eventfd too; then its files cannot be read any more.
+    return raw::call_retrying(SYS_read, events_.get(), &count, sizeof count) == sizeof count &&
+           raw::call_retrying(SYS_pread64, control_.get(), text, sizeof text, 0L) > 0;
   }
   const std::uint64_t now = TRY(kills_of(events_.get()));
   return std::exchange(kills_, now) != now;
