@@ -23,10 +23,7 @@ using std::chrono_literals::operator""s;
 bool is_denied(const Error& error) { return error.is(EACCES) || error.is(EPERM) || error.is(EROFS); }
 
 // Controllers that a v2-only container gets even without a limit: statistics and later updates need them.
-const std::vector<std::string>& useful_controllers() {
-  static const std::vector<std::string> names = {"cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc"};
-  return names;
-}
+constexpr const char* useful_controllers[] = {"cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc"};
 
 // Threads of one process may be spread over a threaded cgroup only with these controllers.
 bool is_threaded(const std::string& controller) {
@@ -78,7 +75,7 @@ Result<void> prepare_unified(const Placement& placement, const std::vector<Setti
   const bool needs_domain = std::any_of(wanted.begin(), wanted.end(), [](auto& name) { return !is_threaded(name); });
   const bool creates = placement.mode() == Mode::v2 && step != Step::update;
   if (creates) {
-    for (const std::string& name : useful_controllers())
+    for (const char* name : useful_controllers)
       if (unified->has(name) && std::find(wanted.begin(), wanted.end(), name) == wanted.end()) wanted.push_back(name);
   }
   if (!wanted.empty()) enable_controllers(*unified, wanted);

@@ -46,15 +46,22 @@ sys::Process start_member(const JoinFds& fds) {
   for (;;) ::pause();
 }
 
-class GroupOnThisMachine : public ::testing::Test {
+// Which of the machine's hierarchies a group lives in.
+enum class Where : unsigned char { everywhere, v2_only };
+
+class OnThisMachine : public ::testing::Test {
  protected:
-  void SetUp() override {
+  void set_up(Where where) {
     if (::geteuid() != 0) GTEST_SKIP() << "needs root";
     auto layout = load_layout();
     ASSERT_TRUE(layout) << layout.error().message();
     if (layout->mode() == Mode::none) GTEST_SKIP() << "no cgroup file system is mounted";
     name_ = "caisson-test-" + std::to_string(::getpid());
     placement_ = *place(*layout, name_ + "/box", "unused");
+    if (where == Where::v2_only) {
+      if (placement_.unified() == nullptr) GTEST_SKIP() << "needs a v2 hierarchy";
+      placement_ = {{*placement_.unified()}};
+    }
     auto probe = Group::create(placement_, nullptr);
     if (!probe && (probe.error().is(EROFS) || probe.error().is(EACCES) || probe.error().is(EPERM)))
       GTEST_SKIP() << "may not make cgroups here: " << probe.error().message();
@@ -93,12 +100,30 @@ class GroupOnThisMachine : public ::testing::Test {
   Placement placement_;
 };
 
+class GroupOnThisMachine : public OnThisMachine, public ::testing::WithParamInterface<Where> {
+ protected:
+  void SetUp() override { set_up(GetParam()); }
+};
+INSTANTIATE_TEST_SUITE_P(Cgroups, GroupOnThisMachine, ::testing::Values(Where::everywhere, Where::v2_only),
+                         [](const auto& where) {
+                           return std::string(where.param == Where::everywhere ? "Everywhere" : "V2Only");
+                         });
+
+class LimitsOnThisMachine : public OnThisMachine {
+ protected:
+  void SetUp() override { set_up(Where::everywhere); }
+};
+class V2OnThisMachine : public OnThisMachine {
+ protected:
+  void SetUp() override { set_up(Where::v2_only); }
+};
+
 bool has(const Group& group, pid_t pid) {
   auto pids = group.pids();
   return pids && std::find(pids->begin(), pids->end(), pid) != pids->end();
 }
 
-TEST_F(GroupOnThisMachine, AChildJoinsEveryHierarchy) {
+TEST_P(GroupOnThisMachine, AChildJoinsEveryHierarchy) {
   Group group = make();
   JoinFds fds = *group.join_fds();
   sys::Process child = start_member(fds);
@@ -113,7 +138,7 @@ TEST_F(GroupOnThisMachine, AChildJoinsEveryHierarchy) {
   EXPECT_TRUE(has(group, child.pid()));
 }
 
-TEST_F(GroupOnThisMachine, LimitsAreInForceBeforeAnyoneJoins) {
+TEST_F(LimitsOnThisMachine, LimitsAreInForceBeforeAnyoneJoins) {
   if (!has_v1("memory") || !has_v1("pids") || !has_v1("cpu")) GTEST_SKIP() << "needs v1 memory, pids and cpu";
   oci::Resources resources;
   resources.memory = oci::Memory{.limit = 64 << 20, .reservation = 32 << 20, .swap = 128 << 20};
@@ -142,7 +167,7 @@ TEST_F(GroupOnThisMachine, LimitsAreInForceBeforeAnyoneJoins) {
   EXPECT_EQ(text("pids", "pids.max"), "max");
 }
 
-TEST_F(GroupOnThisMachine, PeriodBelowTheOldQuotaIsSetWithTheNewQuota) {
+TEST_F(LimitsOnThisMachine, PeriodBelowTheOldQuotaIsSetWithTheNewQuota) {
   if (!has_v1("cpu")) GTEST_SKIP() << "needs v1 cpu";
   oci::Resources resources;
   resources.cpu = oci::Cpu{.quota = 100000, .period = 100000};
@@ -154,7 +179,7 @@ TEST_F(GroupOnThisMachine, PeriodBelowTheOldQuotaIsSetWithTheNewQuota) {
   EXPECT_EQ(text("cpu", "cpu.cfs_quota_us"), "2000");
 }
 
-TEST_F(GroupOnThisMachine, ANewCpusetHasTheCpusOfItsParent) {
+TEST_F(LimitsOnThisMachine, ANewCpusetHasTheCpusOfItsParent) {
   if (!has_v1("cpuset")) GTEST_SKIP() << "needs v1 cpuset";
   Group group = make();
   const Directory* cpuset = placement_.find("cpuset");
@@ -167,22 +192,17 @@ TEST_F(GroupOnThisMachine, ANewCpusetHasTheCpusOfItsParent) {
   EXPECT_EQ(text("cpuset", "cpuset.cpus"), "0");
 }
 
-TEST_F(GroupOnThisMachine, HugetlbIsEnabledWhereOnlyUnifiedHasIt) {
+TEST_F(LimitsOnThisMachine, HugetlbIsEnabledWhereOnlyUnifiedHasIt) {
   const Directory* hugetlb = placement_.find("hugetlb");
   if (hugetlb == nullptr || hugetlb->version != Version::v2) GTEST_SKIP() << "needs hugetlb in the v2 hierarchy";
   if (!sys::exists("/sys/kernel/mm/hugepages/hugepages-2048kB")) GTEST_SKIP() << "needs 2MB pages";
   oci::Resources resources;
   resources.hugepage_limits = {{"2MB", 4 << 20}};
-  auto before = read_value(hugetlb->mount_point, "cgroup.subtree_control");
   Group group = make(&resources);
   EXPECT_EQ(text("hugetlb", "hugetlb.2MB.max"), std::to_string(4 << 20));
-  ASSERT_TRUE(group.remove());
-  group.discard();
-  if (before && before->find("hugetlb") == before->npos)
-    (void)write_value(hugetlb->mount_point, "cgroup.subtree_control", "-hugetlb");
 }
 
-TEST_F(GroupOnThisMachine, AFailureLeavesNoDirectory) {
+TEST_F(LimitsOnThisMachine, AFailureLeavesNoDirectory) {
   oci::Resources resources;
   resources.cpu = oci::Cpu{.cpus = "4095"};
   auto group = Group::create(placement_, &resources);
@@ -194,7 +214,7 @@ TEST_F(GroupOnThisMachine, AFailureLeavesNoDirectory) {
   }
 }
 
-TEST_F(GroupOnThisMachine, AUsedGroupIsRefusedAndKept) {
+TEST_P(GroupOnThisMachine, AUsedGroupIsRefusedAndKept) {
   Group group = make();
   JoinFds fds = *group.join_fds();
   sys::Process child = start_member(fds);
@@ -205,13 +225,13 @@ TEST_F(GroupOnThisMachine, AUsedGroupIsRefusedAndKept) {
   EXPECT_TRUE(has(group, child.pid()));
 }
 
-TEST_F(GroupOnThisMachine, AnEmptyGroupThatIsThereIsUsed) {
+TEST_P(GroupOnThisMachine, AnEmptyGroupThatIsThereIsUsed) {
   Group group = make();
   auto second = Group::create(placement_, nullptr);
   EXPECT_TRUE(second) << second.error().message();
 }
 
-TEST_F(GroupOnThisMachine, FrozenProcessesStandStillAndThaw) {
+TEST_P(GroupOnThisMachine, FrozenProcessesStandStillAndThaw) {
   Group group = make();
   JoinFds fds = *group.join_fds();
   sys::Process child = start_member(fds);
@@ -230,7 +250,7 @@ TEST_F(GroupOnThisMachine, FrozenProcessesStandStillAndThaw) {
   EXPECT_TRUE(WIFSIGNALED(*status) && WTERMSIG(*status) == SIGTERM);
 }
 
-TEST_F(GroupOnThisMachine, KillReachesAFrozenGroupAndItsForks) {
+TEST_P(GroupOnThisMachine, KillReachesAFrozenGroupAndItsForks) {
   Group group = make();
   JoinFds fds = *group.join_fds();
   sys::Process child = start_member(fds);
@@ -247,7 +267,7 @@ TEST_F(GroupOnThisMachine, KillReachesAFrozenGroupAndItsForks) {
   EXPECT_TRUE(group.pids()->empty());
 }
 
-TEST_F(GroupOnThisMachine, SubGroupsAreListedKilledAndRemoved) {
+TEST_P(GroupOnThisMachine, SubGroupsAreListedKilledAndRemoved) {
   Group group = make();
   Placement inner = placement_;
   for (Directory& directory : inner.directories) directory.path += "/nested/deep";
@@ -263,7 +283,7 @@ TEST_F(GroupOnThisMachine, SubGroupsAreListedKilledAndRemoved) {
   for (const Directory& directory : placement_.directories) EXPECT_FALSE(sys::exists(directory.absolute()));
 }
 
-TEST_F(GroupOnThisMachine, EverythingOnAGroupThatIsGoneIsQuiet) {
+TEST_P(GroupOnThisMachine, EverythingOnAGroupThatIsGoneIsQuiet) {
   Group group = Group::open(placement_);
   EXPECT_TRUE(group.pids()->empty());
   EXPECT_FALSE(*group.is_frozen());
@@ -273,7 +293,7 @@ TEST_F(GroupOnThisMachine, EverythingOnAGroupThatIsGoneIsQuiet) {
   EXPECT_FALSE(group.join_fds());
 }
 
-TEST_F(GroupOnThisMachine, ExecJoinsTheSubGroupItNames) {
+TEST_P(GroupOnThisMachine, ExecJoinsTheSubGroupItNames) {
   Group group = make();
   for (const Directory& directory : placement_.directories)
     ASSERT_TRUE(sys::make_directory_at(AT_FDCWD, directory.absolute() + "/sub", 0755));
@@ -293,7 +313,32 @@ TEST_F(GroupOnThisMachine, ExecJoinsTheSubGroupItNames) {
   EXPECT_FALSE(group.join_fds_for_exec(::getpid(), {{"", "missing"}}));
 }
 
-TEST_F(GroupOnThisMachine, DelegationGivesTheManagersFilesAndKeepsTheLimits) {
+// What systemd and kubelet do inside: children with controllers, and everybody in a leaf.
+TEST_F(V2OnThisMachine, ExecFollowsInitIntoItsLeafWhenTheGroupTakesNoProcess) {
+  const Directory& directory = *placement_.unified();
+  if (directory.controllers.empty()) GTEST_SKIP() << "needs a v2 controller";
+  Group group = make();
+  const std::string leaf = directory.absolute() + "/leaf";
+  ASSERT_TRUE(sys::make_directory_at(AT_FDCWD, leaf, 0755));
+  auto enabled = write_value(directory.absolute(), "cgroup.subtree_control", "+" + directory.controllers.front());
+  ASSERT_TRUE(enabled) << enabled.error().message();
+  JoinFds inner;
+  inner.unified = *sys::open_file(leaf, O_PATH | O_DIRECTORY);
+  sys::Process init = start_member(inner);
+  ASSERT_GT(init.pid(), 0);
+  JoinFds top = *group.join_fds();
+  EXPECT_FALSE(sys::clone_process(0, top.unified.get()));  // EBUSY
+  auto fds = group.join_fds_for_exec(init.pid());
+  ASSERT_TRUE(fds) << fds.error().message();
+  sys::Process second = start_member(*fds);
+  ASSERT_GT(second.pid(), 0);
+  ASSERT_TRUE(eventually([&] {
+    auto procs = read_value(leaf, "cgroup.procs");
+    return procs && procs->find(std::to_string(second.pid())) != procs->npos;
+  }));
+}
+
+TEST_P(GroupOnThisMachine, DelegationGivesTheManagersFilesAndKeepsTheLimits) {
   Group group = make();
   ASSERT_TRUE(group.delegate(54321, 54322));
   for (const Directory& directory : placement_.directories) {
@@ -336,7 +381,7 @@ oci::Resources null_only() {
   return resources;
 }
 
-TEST_F(GroupOnThisMachine, V1DeviceRulesHold) {
+TEST_F(LimitsOnThisMachine, V1DeviceRulesHold) {
   if (!has_v1("devices")) GTEST_SKIP() << "needs v1 devices";
   const oci::Resources resources = null_only();
   Group group = make(&resources);
@@ -344,9 +389,7 @@ TEST_F(GroupOnThisMachine, V1DeviceRulesHold) {
   EXPECT_EQ(refused_to_member(group, "/tmp/" + name_), 6);
 }
 
-TEST_F(GroupOnThisMachine, V2DeviceProgramHoldsAndIsReplaced) {
-  if (placement_.unified() == nullptr) GTEST_SKIP() << "needs a v2 hierarchy";
-  placement_ = {{*placement_.unified()}};
+TEST_F(V2OnThisMachine, DeviceProgramHoldsAndIsReplaced) {
   oci::Resources resources = null_only();
   auto group = Group::create(placement_, &resources);
   if (!group && (group.error().is(EPERM) || group.error().is(EINVAL)))
