@@ -264,7 +264,7 @@ class CommandLine(Refusing):
                 outcome = self.runtime("create", "--bundle", c.bundle, name, rc=1)
                 if PEER == "caisson" or len(name) < 1025:
                     self.assertRegex(outcome.err, "(?i)invalid (container )?id|container id|argument")
-                for command in ("state", "delete", "kill", "start"):
+                for command in ("state", "kill", "start", *(["delete"] if PEER != "crun" else [])):
                     self.assertEqual(self.runtime(command, name, rc=None).rc, 1, f"{command} {name!r}")
                 self.assert_nothing_left()
                 self.assertTrue(os.path.isdir(canary))

@@ -463,6 +463,10 @@ def main():
         sys.exit(f"no runtime at {RUNTIME}: set CAISSON_TEST_RUNTIME")
     program = unittest.main(module="__main__", exit=False, verbosity=2)
     result = program.result
+    if os.environ.get("CAISSON_TEST_RESULT"):
+        failed = {str(getattr(test, "test_case", test)).split()[0] for test, _ in result.failures + result.errors}
+        with open(os.environ["CAISSON_TEST_RESULT"], "w") as file:
+            json.dump({"ran": result.testsRun, "failed": sorted(failed)}, file)
     bad = [f"{test}: {reason}" for test, reason in result.skipped if not reason.startswith(("machine:", "long:"))]
     if os.environ.get("CI") and bad:
         print("skipped in CI without a machine limit:\n  " + "\n  ".join(bad))
