@@ -19,7 +19,7 @@ Result<int> spec_command(Context&, const Arguments& arguments) {
   if (!file && file.error().is(EEXIST)) return Error::of(Kind::conflict, "File config.json exists. Remove it first");
   if (!file) return std::move(file).error();
   const oci::Spec spec = arguments.on("rootless") ? oci::rootless_spec(::geteuid(), ::getegid()) : oci::default_spec();
-  TRY(sys::write_all((*file).get(), oci::print_indented(spec)));
+  TRY(sys::write_all((*file).get(), oci::print_indented(spec) + "\n"));
   return 0;
 }
 
@@ -34,7 +34,7 @@ Result<int> features_command(Context&, const Arguments&) {
        "io.caisson.locked-mounts io.caisson.rootfs-idmap io.caisson.rootfs-overlay io.caisson.delegate-cgroup"},
   };
   features.unsafe_annotations = {"io.caisson."};  // a prefix: they choose host paths and who owns cgroups
-  TRY(sys::write_all(STDOUT_FILENO, oci::print_features(features)));
+  TRY(sys::write_all(STDOUT_FILENO, oci::print_features(features) + "\n"));
   return 0;
 }
 
