@@ -6,6 +6,7 @@
 
 #include "caisson/runtime/command_table.h"
 #include "caisson/runtime/commands.h"
+#include "caisson/runtime/seal.h"
 #include "caisson/runtime/version.h"
 #include "caisson/sys/file.h"
 #include "caisson/sys/standard_fds.h"
@@ -73,6 +74,13 @@ Result<std::string> state_root(const Arguments& globals) {
   return here + "/" + root;
 }
 
+// Only these commands bring a process of ours to where a container could see it.
+Result<void> seal_for(const Arguments& globals, char** argv) {
+  const std::string_view name = globals.rest().empty() ? "" : std::string_view(globals.rest().front());
+  if (name != "create" && name != "run" && name != "exec") return ok();
+  return seal_executable(argv);
+}
+
 Result<Log> open_log(const Arguments& globals) {
   const std::string format = globals.text("log-format");
   if (format != "text" && format != "json") return Error::of(Kind::invalid, "invalid log-format: " + format);
@@ -135,6 +143,7 @@ int runtime_main(int argc, char** argv) {
   const std::vector<std::string> line(argv + (argc > 0 ? 1 : 0), argv + argc);
   Arguments globals;
   const auto parsed = parse_global(global_flags(), line, globals);
+  if (auto sealed = seal_for(globals, argv); !sealed) return report(Log(), sealed.error().message(), failed);
   auto log = open_log(globals);
   if (!log) return report(Log(), log.error().message(), failed);
   Context context{.log = std::move(*log), .store = StateStore("")};

@@ -1,0 +1,150 @@
+#include "caisson/runtime/clones.h"
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+
+#include "caisson/sys/file.h"
+#include "caisson/sys/process.h"
+#include "caisson/sys/raw.h"
+
+namespace caisson::runtime {
+namespace {
+
+using sys::Recursive;
+using sys::UniqueFd;
+
+struct FlagPair {
+  unsigned long flag;
+  std::uint64_t attribute;
+};
+constexpr FlagPair pairs[] = {
+    {MS_RDONLY, MOUNT_ATTR_RDONLY}, {MS_NOSUID, MOUNT_ATTR_NOSUID},         {MS_NODEV, MOUNT_ATTR_NODEV},
+    {MS_NOEXEC, MOUNT_ATTR_NOEXEC}, {MS_NODIRATIME, MOUNT_ATTR_NODIRATIME}, {256, MOUNT_ATTR_NOSYMFOLLOW},
+};
+
+Result<UniqueFd> clone_mapped(const std::string& path, Recursive recursive, int user_namespace) {
+  UniqueFd tree = TRY(sys::open_tree_clone(AT_FDCWD, path, recursive));
+  TRY(sys::set_mount_attributes(tree.get(), {.set = MOUNT_ATTR_IDMAP, .userns = user_namespace}, recursive)
+          .during("idmap " + path));
+  return tree;
+}
+
+// Files are made in idmapped layers as the one who mounts them: that must be an id that the maps know, or the overlay
+// is silently read-only (EOVERFLOW). The caller has the container root's file system ids.
+Result<UniqueFd> overlay(const RootPlan& root, int user_namespace) {
+  std::vector<UniqueFd> layers;
+  std::vector<sys::FilesystemOption> options;
+  for (const std::string& lower : root.lower) {
+    UniqueFd layer = TRY(clone_mapped(lower, Recursive::no, user_namespace));
+    options.push_back({"lowerdir+", "", layer.get()});
+    layers.push_back(std::move(layer));
+  }
+  if (!root.upper.empty()) {
+    // Two separate clones would be two mounts, and overlayfs wants upper and work on one.
+    const std::size_t slash = root.upper.rfind('/');
+    const std::string parent = root.upper.substr(0, slash);
+    if (root.work.substr(0, root.work.rfind('/')) != parent)
+      return Error::of(Kind::invalid, "upper and work must be in one directory");
+    UniqueFd above = TRY(clone_mapped(parent, Recursive::no, user_namespace));
+    UniqueFd upper = TRY(sys::open_at(above.get(), root.upper.substr(slash + 1), O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    UniqueFd work =
+        TRY(sys::open_at(above.get(), root.work.substr(root.work.rfind('/') + 1), O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    options.push_back({"upperdir", "", upper.get()});
+    options.push_back({"workdir", "", work.get()});
+    layers.push_back(std::move(upper));
+    layers.push_back(std::move(work));
+  }
+  // The engine's own mount of the same layers stays where it is: it would be EBUSY with an index.
+  options.push_back({"index", "off", -1});
+  options.push_back({"source", "overlay", -1});
+  return sys::new_filesystem("overlay", options.data(), options.size(), 0);
+}
+
+}  // namespace
+
+MountAttributes attributes_of(const oci::MountOptions& options) {
+  MountAttributes out;
+  for (const FlagPair& pair : pairs) {
+    if ((options.flags & pair.flag) != 0) out.set |= pair.attribute;
+    if ((options.cleared & pair.flag) != 0 && pair.flag != MS_RDONLY) out.clear |= pair.attribute;
+  }
+  if ((options.flags & (MS_NOATIME | MS_STRICTATIME | MS_RELATIME)) != 0) {
+    out.clear |= MOUNT_ATTR__ATIME;
+    if ((options.flags & MS_NOATIME) != 0) out.set |= MOUNT_ATTR_NOATIME;
+    if ((options.flags & MS_STRICTATIME) != 0) out.set |= MOUNT_ATTR_STRICTATIME;
+  }
+  return out;
+}
+
+Result<UniqueFd> clone_bind(const MountStep& step, const Plan& plan, int user_namespace) {
+  const bool deep = (step.options.flags & MS_REC) != 0;
+  UniqueFd tree = TRY(sys::open_tree_clone(AT_FDCWD, step.source, deep ? Recursive::yes : Recursive::no));
+  const bool own_maps = !step.uid_mappings.empty();
+  if (!own_maps && step.options.idmap == oci::Idmap::none) return tree;
+  UniqueFd maps;
+  if (own_maps) {
+    const bool same = user_namespace >= 0 && step.uid_mappings == plan.namespaces.uid_mappings &&
+                      step.gid_mappings == plan.namespaces.gid_mappings;
+    if (!same) maps = TRY(map_namespace(step.uid_mappings, step.gid_mappings));
+  }
+  const int from = maps ? maps.get() : user_namespace;
+  if (from < 0) return Error::of(Kind::invalid, "an idmapped mount needs id mappings or a user namespace");
+  const Recursive how = step.options.idmap == oci::Idmap::recursive ? Recursive::yes : Recursive::no;
+  TRY(sys::set_mount_attributes(tree.get(), {.set = MOUNT_ATTR_IDMAP, .userns = from}, how).during("idmap"));
+  return tree;
+}
+
+Result<UniqueFd> clone_root(const RootPlan& root, int user_namespace) {
+  if (root.kind == RootKind::directory) return sys::open_tree_clone(AT_FDCWD, root.path, Recursive::yes);
+  if (root.kind == RootKind::idmapped) return clone_mapped(root.path, Recursive::no, user_namespace);
+  return overlay(root, user_namespace);
+}
+
+Result<std::vector<UniqueFd>> clone_sources(const Plan& plan, int user_namespace) {
+  std::vector<UniqueFd> out;
+  UniqueFd root = TRY(clone_root(plan.root, user_namespace).during("mount root " + plan.root.path));
+  out.push_back(std::move(root));
+  for (const MountStep& step : plan.mounts) {
+    if (step.kind != MountKind::bind || step.options.inside) continue;
+    UniqueFd tree = TRY(clone_bind(step, plan, user_namespace).during("error mounting " + to_text(step)));
+    out.push_back(std::move(tree));
+  }
+  return out;
+}
+
+std::string map_text(const std::vector<oci::IdMapping>& mappings) {
+  std::string out;
+  for (const oci::IdMapping& m : mappings)
+    out += std::to_string(m.container_id) + " " + std::to_string(m.host_id) + " " + std::to_string(m.size) + "\n";
+  return out;
+}
+
+Result<UniqueFd> map_namespace(const std::vector<oci::IdMapping>& uids, const std::vector<oci::IdMapping>& gids) {
+  const pid_t pid = TRY(sys::clone_process(CLONE_NEWUSER));
+  if (pid == 0) {
+    sys::raw::call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) sys::raw::call(SYS_pause);
+  }
+  const sys::Process holder(pid);
+  const std::string proc = "/proc/" + std::to_string(pid);
+  TRY(sys::write_once(proc + "/uid_map", map_text(uids)));
+  TRY(sys::write_once(proc + "/gid_map", map_text(gids)));
+  return sys::open_file(proc + "/ns/user", O_RDONLY);
+}
+
+Result<void> make_parent_private(const std::string& path) {
+  // The mount point is the longest prefix that takes a propagation change: anything else is EINVAL.
+  std::string at = clean_path(path);
+  for (;;) {
+    auto done = sys::set_propagation(at, MS_PRIVATE);
+    if (done || !done.error().is(EINVAL) || at == "/") return done;
+    at = at.substr(0, at.rfind('/'));
+    if (at.empty()) at = "/";
+  }
+}
+
+}  // namespace caisson::runtime

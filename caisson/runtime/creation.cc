@@ -1,0 +1,310 @@
+#include "caisson/runtime/creation.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "caisson/cgroup/layout.h"
+#include "caisson/runtime/destroy.h"
+#include "caisson/runtime/hooks.h"
+#include "caisson/runtime/limits.h"
+#include "caisson/runtime/locked_root.h"
+#include "caisson/runtime/spawn.h"
+#include "caisson/seccomp/listener.h"
+#include "caisson/sys/file.h"
+#include "caisson/sys/process_stat.h"
+#include "caisson/sys/raw.h"
+#include "caisson/sys/unix_socket.h"
+
+namespace caisson::runtime {
+namespace {
+
+namespace raw = sys::raw;
+using sys::UniqueFd;
+
+// "cpu,cpuacct" as both the directory's name and (for named hierarchies with "none,") the mount option.
+CgroupMount cgroup_mount(const cgroup::Directory& d, bool only_v2) {
+  CgroupMount out;
+  out.v2 = d.version == cgroup::Version::v2;
+  out.directory = d.absolute();
+  if (out.v2) {
+    out.name = only_v2 ? "" : "unified";
+    return out;
+  }
+  for (const std::string& controller : d.controllers) out.options += (out.options.empty() ? "" : ",") + controller;
+  const bool named = d.controllers.size() == 1 && d.controllers[0].starts_with("name=");
+  out.name = d.mount_point.substr(d.mount_point.rfind('/') + 1);
+  if (named) out.options = "none," + out.options;
+  if (d.controllers.size() > 1)
+    for (const std::string& controller : d.controllers)
+      if (controller != out.name) out.links.push_back(controller);
+  return out;
+}
+
+std::vector<CgroupMount> cgroup_mounts(const cgroup::Placement& placement) {
+  std::vector<CgroupMount> out;
+  for (const cgroup::Directory& d : placement.directories)
+    out.push_back(cgroup_mount(d, placement.directories.size() == 1));
+  return out;
+}
+
+Result<UniqueFd> open_fifo(const Record& record) {
+  const long r = raw::call(SYS_mknodat, record.fd(), start_fifo_name, S_IFIFO | 0600, 0);
+  if (r < 0) return Error::os(static_cast<int>(-r), "make start.fifo");
+  // Read and write: a reader that is its own writer waits instead of seeing the end of file. source: fifo(7)
+  return sys::open_at(record.fd(), start_fifo_name, O_RDWR);
+}
+
+Result<void> check_apparmor(const Plan& plan) {
+  if (plan.process.apparmor_profile.empty()) return ok();
+  auto enabled = sys::read_file("/sys/module/apparmor/parameters/enabled");
+  if (enabled && enabled->starts_with("Y")) return ok();
+  return Error::of(Kind::invalid, "process.apparmorProfile: apparmor is not enabled on this machine");
+}
+
+class Creation {
+ public:
+  Creation(Context& context, const Arguments& arguments, StartBy start_by)
+      : context_(context), arguments_(arguments), start_by_(start_by) {}
+
+  Result<Created> create(UniqueFd console) {
+    bundle_ = TRY(read_bundle(context_, arguments_.text("bundle")));
+    TRY(check_apparmor(bundle_.plan));
+    TRY(prepare(std::move(console)));
+    Record record = TRY(context_.store.create(arguments_.id()));
+    TRY(record.save_config(bundle_.config));
+    state_ = record.fresh_state();
+    state_.oci_version = bundle_.spec.version;
+    state_.bundle = bundle_.path;
+    state_.rootfs = bundle_.plan.root.path;
+    state_.annotations = bundle_.spec.annotations;
+    state_.own_pid_namespace = (bundle_.plan.namespaces.create & CLONE_NEWPID) != 0;
+    auto made = in_cgroup(record);
+    if (!made) {
+      undo(record);
+      return std::move(made).error();
+    }
+    record.keep();
+    return Created{std::move(record), std::move(state_), std::move(bundle_.spec), std::move(init_),
+                   std::move(channel_)};
+  }
+
+ private:
+  // Everything that can fail without anything having been made.
+  Result<void> prepare(UniqueFd console) {
+    const std::string socket = arguments_.text("console-socket");
+    const bool terminal = bundle_.plan.process.terminal;
+    if (!terminal && !socket.empty())
+      return Error::of(Kind::invalid, "cannot use console socket if runc will not detach or allocate tty");
+    if (terminal && socket.empty() && !console)
+      return Error::of(Kind::invalid, "cannot allocate tty if runc will detach without setting console socket");
+    request_.console_socket = std::move(console);
+    if (!socket.empty()) request_.console_socket = TRY(sys::connect_unix(socket).during("--console-socket"));
+    if (bundle_.spec.linux.seccomp) {
+      filter_ = TRY(seccomp::compile(*bundle_.spec.linux.seccomp).during("linux.seccomp"));
+      request_.filter = &filter_;
+    }
+    request_.preserved = TRY(preserved_descriptors(arguments_, bundle_.plan.process.env));
+    request_.spec = &bundle_.spec;
+    request_.id = arguments_.id();
+    request_.bundle = bundle_.path;
+    request_.start_by = start_by_;
+    request_.enter = arguments_.on("no-pivot") ? Rootfs::Enter::move : Rootfs::Enter::pivot;
+    request_.new_keyring = !arguments_.on("no-new-keyring");
+    request_.rootless = ::geteuid() != 0;
+    // An unprivileged mapper may write a single own id, and only after giving up setgroups.
+    request_.may_set_groups = !(request_.rootless && bundle_.plan.namespaces.gid_mappings.size() == 1 &&
+                                bundle_.plan.namespaces.gid_mappings[0].size == 1);
+    request_.plan = bundle_.plan;
+    return ok();
+  }
+
+  Result<void> in_cgroup(Record& record) {
+    std::optional<cgroup::Group> group;
+    if (context_.cgroup_manager != CgroupManager::disabled) group = TRY(make_group());
+    auto made = [&]() -> Result<void> {
+      if (!group) return in_group(record);
+      state_.cgroup = cgroup::print(group->placement());
+      return in_group(record);
+    }();
+    if (!made && group) {
+      init_ = sys::Process(-1);
+      (void)group->kill_all(SIGKILL);
+      group->discard();
+    }
+    return made;
+  }
+
+  Result<cgroup::Group> make_group() {
+    const cgroup::Layout layout = TRY(cgroup::load_layout());
+    const std::string& path = bundle_.spec.linux.cgroups_path;
+    cgroup::Placement placement = TRY(cgroup::place(layout, path, arguments_.id()).during("linux.cgroupsPath"));
+    oci::Resources resources = bundle_.spec.linux.resources.value_or(oci::Resources{});
+    resources.devices = bundle_.plan.device_rules;
+    const bool rootless = is_rootless(context_);
+    const cgroup::Permissions permissions{
+        .denied = rootless && path.empty() ? cgroup::Denied::skip : cgroup::Denied::fail,
+        .devices = rootless ? cgroup::Devices::best_effort : cgroup::Devices::enforce};
+    cgroup::Group group = TRY(cgroup::Group::create(std::move(placement), &resources, permissions));
+    auto joined = group.join_fds();
+    if (joined) request_.join = std::move(*joined);
+    Result<void> given = joined ? delegate(group) : std::move(joined).error();
+    if (!given) {
+      group.discard();
+      return std::move(given).error();
+    }
+    for (const MountStep& step : bundle_.plan.mounts)
+      if (step.kind == MountKind::cgroup) request_.cgroup_mounts = cgroup_mounts(group.placement());
+    return group;
+  }
+
+  Result<void> delegate(const cgroup::Group& group) {
+    if (!bundle_.plan.delegate_cgroup) return ok();
+    const std::uint32_t uid = TRY(host_id(bundle_.plan.namespaces.uid_mappings, 0));
+    const std::uint32_t gid = TRY(host_id(bundle_.plan.namespaces.gid_mappings, 0));
+    return group.delegate(uid, gid);
+  }
+
+  Result<void> in_group(Record& record) {
+    TRY(record.save(state_));  // from here `delete --force` knows what to clean up if we are killed
+    if (start_by_ == StartBy::fifo) request_.start_fifo = TRY(open_fifo(record));
+    request_.record_fd = record.fd();
+    auto [parent_end, child_end] = TRY(Channel::make());
+    Spawned spawned = TRY(spawn_init(request_, parent_end, child_end).during("unable to start container process"));
+    init_ = std::move(spawned.init);
+    channel_ = std::move(parent_end);
+    request_.start_fifo.reset();
+    request_.join = {};
+    state_.pid = init_.pid();
+    TRY(finish(record, spawned.user_namespace.get()).during("unable to start container process"));
+    return ok();
+  }
+
+  Result<void> finish(Record& record, int user_namespace) {
+    const oci::Hooks& hooks = bundle_.spec.hooks;
+    const bool runtime_hooks = !hooks.prestart.empty() || !hooks.create_runtime.empty();
+    if (bundle_.plan.namespaces.locked_mounts) {
+      TRY(channel_.expect(Said::mounted));
+      TRY(build_locked_root(request_, init_.pid(), user_namespace, [this] { return run_runtime_hooks(); }));
+      TRY(channel_.go());
+    } else if (runtime_hooks) {
+      TRY(channel_.expect(Said::mounted));
+      TRY(run_runtime_hooks());
+      TRY(channel_.go());
+    }
+    if (filter_.notify) TRY(pass_listener());
+    TRY(channel_.expect(Said::ready));
+    TRY(give_limits(init_.pid(), bundle_.plan.process));
+    const sys::ProcessStat stat = TRY(sys::process_stat(init_.pid()));
+    state_.start_time = stat.start_time;
+    TRY(record.save(state_));
+    if (arguments_.given("pid-file")) TRY(write_pid_file(arguments_.text("pid-file"), init_.pid()));
+    if (arguments_.given("pidfd-socket")) TRY(send_pidfd(arguments_.text("pidfd-socket"), init_.pid(), "init"));
+    TRY(channel_.go());
+    TRY(channel_.expect(Said::going));
+    return ok();
+  }
+
+  Result<void> run_runtime_hooks() {
+    const std::string state = hook_state(request_, init_.pid(), "creating");
+    TRY(run_hooks(bundle_.spec.hooks.prestart, state, "prestart"));
+    return run_hooks(bundle_.spec.hooks.create_runtime, state, "createRuntime");
+  }
+
+  Result<void> pass_listener() {
+    const std::string text = TRY(channel_.expect(Said::listener));
+    TRY(pass_seccomp_listener(text, init_.pid(), bundle_.spec, hook_state(request_, init_.pid(), "creating")));
+    return channel_.go();
+  }
+
+  // The group and the process are gone already; the hooks that undo what createRuntime hooks did are not.
+  void undo(Record&) {
+    init_ = sys::Process(-1);
+    if (state_.pid == 0) return;
+    auto done = run_hooks(bundle_.spec.hooks.poststop, hook_state(request_, state_.pid, "stopped"), "poststop");
+    if (!done) context_.log.warning(done.error().message());
+  }
+
+  Context& context_;
+  const Arguments& arguments_;
+  StartBy start_by_;
+  Bundle bundle_;
+  seccomp::Program filter_;
+  InitRequest request_;
+  ContainerState state_;
+  sys::Process init_{-1};
+  Channel channel_{UniqueFd()};
+};
+
+}  // namespace
+
+Result<Created> create_container(Context& context, const Arguments& arguments, StartBy start_by, UniqueFd console) {
+  Creation creation(context, arguments, start_by);
+  return creation.create(std::move(console));
+}
+
+Result<void> after_start(const Context& context, const oci::Spec& spec, const ContainerState& state) {
+  (void)context;
+  if (spec.hooks.poststart.empty()) return ok();
+  return run_hooks(spec.hooks.poststart, print_oci_state(state, Status::running), "poststart");
+}
+
+Result<void> pass_seccomp_listener(const std::string& number, pid_t pid, const oci::Spec& spec,
+                                   const std::string& state) {
+  int fd = -1;
+  std::from_chars(number.data(), number.data() + number.size(), fd);
+  const sys::Pidfd child = TRY(sys::Pidfd::open(pid));
+  const long r = raw::call(SYS_pidfd_getfd, child.get(), fd, 0);
+  if (r < 0) return Error::os(static_cast<int>(-r), "take the seccomp listener");
+  const UniqueFd listener(static_cast<int>(r));
+  const oci::Seccomp& profile = *spec.linux.seccomp;
+  const std::string message = seccomp::listener_message(spec.version, pid, profile.listener_metadata, state);
+  return seccomp::send_listener(profile.listener_path, listener.get(), message).during("linux.seccomp.listenerPath");
+}
+
+Result<void> write_pid_file(const std::string& path, pid_t pid) {
+  struct stat st{};
+  if (::lstat(path.c_str(), &st) == 0 && !S_ISREG(st.st_mode))
+    return Error::of(Kind::invalid, "--pid-file " + path + ": is there and no ordinary file");
+  return sys::replace_file(path, std::to_string(pid), 0644).during("--pid-file");
+}
+
+Result<void> send_pidfd(const std::string& path, pid_t pid, const char* name) {
+  const UniqueFd socket = TRY(sys::connect_unix(path).during("--pidfd-socket"));
+  const sys::Pidfd pidfd = TRY(sys::Pidfd::open(pid));
+  const int fds[] = {pidfd.get()};
+  return sys::send_with_descriptors(socket.get(), name, fds, 1).during("--pidfd-socket");
+}
+
+Result<int> preserved_descriptors(const Arguments& arguments, std::vector<std::string>& env) {
+  int count = static_cast<int>(arguments.number("preserve-fds"));
+  int listen = 0;
+  if (const char* text = ::getenv("LISTEN_FDS"); text != nullptr && *text != '\0') {
+    const std::string_view value = text;
+    std::from_chars(value.data(), value.data() + value.size(), listen);
+    if (listen > 0) {
+      std::erase_if(env,
+                    [](const std::string& e) { return e.starts_with("LISTEN_FDS=") || e.starts_with("LISTEN_PID="); });
+      env.push_back("LISTEN_FDS=" + std::to_string(listen));
+      env.push_back("LISTEN_PID=1");
+      count += listen;
+    }
+  }
+  if (count < 0 || count > 1000) return Error::of(Kind::invalid, "--preserve-fds: not a number from 0 to 1000");
+  for (int fd = 3; fd < 3 + count; ++fd)
+    if (::fcntl(fd, F_GETFD) < 0)
+      return Error::of(Kind::invalid,
+                       "file descriptor " + std::to_string(fd) + " is not open, but --preserve-fds asks for it");
+  // What else the caller left open is not for hooks, nor for the container. CVE-2024-21626
+  if (::close_range(3 + static_cast<unsigned>(count), ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+    return Error::os(errno, "close_range");
+  return count;
+}
+
+}  // namespace caisson::runtime

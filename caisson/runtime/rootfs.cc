@@ -1,0 +1,333 @@
+#include "caisson/runtime/rootfs.h"
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "caisson/runtime/clones.h"
+#include "caisson/sys/copy_tree.h"
+#include "caisson/sys/file.h"
+#include "caisson/sys/mount.h"
+#include "caisson/sys/path.h"
+#include "caisson/sys/raw.h"
+
+namespace caisson::runtime {
+namespace {
+
+using sys::Recursive;
+using sys::UniqueFd;
+constexpr std::uint64_t proc_super_magic = 0x9fa0;
+constexpr std::uint64_t sysfs_magic = 0x62656572;
+
+Recursive recursive(bool yes) { return yes ? Recursive::yes : Recursive::no; }
+
+Error failure(long result, std::string_view call) { return Error::os(static_cast<int>(-result), call); }
+
+// "mode=755,uid=5" without its uid= and gid=, which are the container's ids and not the mounter's.
+std::string take_owner(const std::string& data, std::uint32_t& uid, std::uint32_t& gid) {
+  std::string out;
+  std::string_view left = data;
+  while (!left.empty()) {
+    const std::string_view word = left.substr(0, left.find(','));
+    left.remove_prefix(std::min(word.size() + 1, left.size()));
+    if (word.starts_with("uid="))
+      std::from_chars(word.data() + 4, word.data() + word.size(), uid);
+    else if (word.starts_with("gid="))
+      std::from_chars(word.data() + 4, word.data() + word.size(), gid);
+    else
+      out.append(out.empty() ? "" : ",").append(word);
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<void> Rootfs::mount_root() {
+  const RootPlan& plan = request_.plan->root;
+  // Whatever we do from here stays here, unless the config wants mounts to go both ways.
+  const unsigned long before = plan.propagation != 0 ? plan.propagation : MS_SLAVE | MS_REC;
+  TRY(sys::set_propagation("/", request_.outside ? MS_SLAVE | MS_REC : before));
+  UniqueFd tree;
+  if (!clones_.empty())
+    tree = std::move(clones_[next_clone_++]);
+  else
+    tree = TRY(clone_root(plan, request_.user_namespace));
+  // pivot_root refuses a shared root, and a shared parent would get the root's mounts.
+  TRY(sys::set_mount_attributes(tree.get(), {.propagation = MS_PRIVATE}, Recursive::no));
+  const UniqueFd place = TRY(sys::open_file(plan.path, O_PATH | O_DIRECTORY));
+  if ((before & MS_SHARED) != 0) TRY(make_parent_private(plan.path));
+  TRY(sys::attach_mount(tree.get(), place.get()));
+  root_ = std::move(tree);
+  return ok();
+}
+
+Result<void> Rootfs::build() {
+  TRY(mount_root().during("mount root " + request_.plan->root.path));
+  for (const MountStep& step : request_.plan->mounts) {
+    if (request_.outside && step.options.inside) continue;
+    TRY(apply(step).during("error mounting " + to_text(step)));
+  }
+  for (const DeviceNode& device : request_.plan->devices)
+    TRY(make_device(device).during("error creating device node " + device.path));
+  if (request_.plan->default_links) TRY(make_links());
+  return ok();
+}
+
+Result<void> Rootfs::build_inside() {
+  root_ = TRY(sys::open_file("/", O_PATH | O_DIRECTORY));
+  for (const MountStep& step : request_.plan->mounts)
+    if (step.options.inside) TRY(apply(step).during("error mounting " + to_text(step)));
+  return ok();
+}
+
+Result<void> Rootfs::apply(const MountStep& step) {
+  switch (step.kind) {
+    case MountKind::bind:
+      return bind(step);
+    case MountKind::filesystem:
+      return mount_filesystem(step);
+    case MountKind::cgroup:
+      return mount_cgroups(step);
+    case MountKind::remount:
+      return remount(step);
+  }
+  return Error::of(Kind::internal, "no such kind of mount");
+}
+
+Result<void> Rootfs::bind(const MountStep& step) {
+  UniqueFd tree;
+  if (!clones_.empty() && !step.options.inside)
+    tree = std::move(clones_[next_clone_++]);
+  else
+    tree = TRY(clone_bind(step, *request_.plan, request_.user_namespace));
+  const struct stat source = TRY(sys::status_of(tree.get()));
+  UniqueFd target;
+  if (S_ISDIR(source.st_mode))
+    target = TRY(sys::make_directories_in_root(root_.get(), step.target, 0755));
+  else
+    target = TRY(sys::make_file_in_root(root_.get(), step.target, 0644));
+  const struct stat found = TRY(sys::status_of(target.get()));
+  if (S_ISDIR(source.st_mode) != S_ISDIR(found.st_mode))
+    return Error::os(ENOTDIR, "a directory and a file cannot be mounted on each other");
+  TRY(finish(step, tree));
+  return sys::attach_mount(tree.get(), target.get());
+}
+
+// Attributes and propagation, on a mount that is attached or not.
+Result<void> Rootfs::finish(const MountStep& step, const UniqueFd& mount) {
+  const MountAttributes flat = attributes_of(step.options);
+  if (step.kind != MountKind::filesystem && (flat.set != 0 || flat.clear != 0))
+    TRY(sys::set_mount_attributes(mount.get(), {.set = flat.set, .clear = flat.clear}, Recursive::no));
+  if (step.options.has_attributes())
+    TRY(sys::set_mount_attributes(mount.get(), {.set = step.options.attr_set, .clear = step.options.attr_clear},
+                                  Recursive::yes));
+  for (unsigned long p : step.options.propagation)
+    TRY(sys::set_mount_attributes(mount.get(), {.propagation = p & ~static_cast<unsigned long>(MS_REC)},
+                                  recursive((p & MS_REC) != 0)));
+  return ok();
+}
+
+Result<void> Rootfs::own(int fd, std::uint32_t uid, std::uint32_t gid) {
+  if (request_.outside) {
+    uid = TRY(host_id(request_.plan->namespaces.uid_mappings, uid));
+    gid = TRY(host_id(request_.plan->namespaces.gid_mappings, gid));
+  }
+  if (const long r = sys::raw::call(SYS_fchownat, fd, "", uid, gid, AT_EMPTY_PATH); r < 0) return failure(r, "chown");
+  return ok();
+}
+
+Result<void> Rootfs::mount_filesystem(const MountStep& step) {
+  const bool kernel_view = step.type == "proc" || step.type == "sysfs";
+  UniqueFd target = TRY(sys::make_directories_in_root(root_.get(), step.target, 0755));
+  if (kernel_view) {
+    // Through a link in the image, what looks like /proc would be somewhere else. CVE-2019-19921, CVE-2023-27561
+    auto direct = sys::open_in_root(root_.get(), step.target, O_PATH | O_DIRECTORY, sys::Links::refuse);
+    if (!direct) return Error::of(Kind::invalid, step.target + " must be mounted on an ordinary directory");
+    target = std::move(*direct);
+  }
+  UniqueFd covered;
+  if (step.options.copy_up) covered = TRY(sys::open_in_root(root_.get(), step.target, O_RDONLY | O_DIRECTORY));
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  const bool owned = request_.outside && step.type == "tmpfs";
+  const std::string data = owned ? take_owner(step.options.data, uid, gid) : step.options.data;
+  const std::string source = step.source.empty() ? step.type : step.source;
+  TRY(sys::mount_filesystem(target.get(), step.type, source, step.options.flags, data));
+  const bool more = covered || owned || step.options.has_attributes() || !step.options.propagation.empty();
+  if (!more && !kernel_view) return ok();
+  const UniqueFd mounted =
+      TRY(sys::open_in_root(root_.get(), step.target, covered ? O_RDONLY | O_DIRECTORY : O_PATH | O_DIRECTORY));
+  if (kernel_view) {
+    const std::uint64_t magic = TRY(sys::filesystem_magic(mounted.get()));
+    if (magic != proc_super_magic && magic != sysfs_magic)
+      return Error::of(Kind::invalid, "something else was mounted there");
+  }
+  if (owned) TRY(own(mounted.get(), uid, gid));
+  if (covered) TRY(sys::copy_tree(covered.get(), mounted.get()).during("tmpcopyup"));
+  return finish(step, mounted);
+}
+
+Result<void> Rootfs::mount_hierarchy(const MountStep& step, int top, const CgroupMount& cgroup) {
+  UniqueFd target;
+  if (cgroup.name.empty())
+    target = TRY(sys::open_in_root(top, "/", O_PATH | O_DIRECTORY));
+  else
+    target = TRY(sys::make_directories_in_root(top, cgroup.name, 0755));
+  constexpr unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+  if (request_.own_cgroup_namespace) {
+    const char* type = cgroup.v2 ? "cgroup2" : "cgroup";
+    TRY(sys::mount_filesystem(target.get(), type, "cgroup", flags | (step.options.flags & MS_RDONLY),
+                              cgroup.v2 ? "" : cgroup.options));
+  } else {
+    const UniqueFd tree = TRY(sys::open_tree_clone(AT_FDCWD, cgroup.directory, Recursive::no));
+    const std::uint64_t read_only = (step.options.flags & MS_RDONLY) != 0 ? MOUNT_ATTR_RDONLY : 0;
+    TRY(sys::set_mount_attributes(
+        tree.get(), {.set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | read_only}, Recursive::no));
+    TRY(sys::attach_mount(tree.get(), target.get()));
+  }
+  for (const std::string& link : cgroup.links)
+    if (const long r = sys::raw::call(SYS_symlinkat, cgroup.name.c_str(), top, link.c_str()); r < 0 && r != -EEXIST)
+      return failure(r, "symlink").during(link);
+  return ok();
+}
+
+Result<void> Rootfs::mount_cgroups(const MountStep& step) {
+  const UniqueFd target = TRY(sys::make_directories_in_root(root_.get(), step.target, 0755));
+  const bool v2_only = request_.cgroups.size() == 1 && request_.cgroups[0].name.empty();
+  UniqueFd top;
+  if (v2_only) {
+    top = TRY(sys::open_in_root(root_.get(), step.target, O_PATH | O_DIRECTORY));
+  } else {
+    TRY(sys::mount_filesystem(target.get(), "tmpfs", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755"));
+    top = TRY(sys::open_in_root(root_.get(), step.target, O_PATH | O_DIRECTORY));
+    if (request_.outside) TRY(own(top.get(), 0, 0));
+  }
+  for (const CgroupMount& cgroup : request_.cgroups) TRY(mount_hierarchy(step, top.get(), cgroup).during(cgroup.name));
+  const UniqueFd mounted = TRY(sys::open_in_root(root_.get(), step.target, O_PATH | O_DIRECTORY));
+  if (!v2_only && (step.options.flags & MS_RDONLY) != 0)
+    TRY(sys::set_mount_attributes(mounted.get(), {.set = MOUNT_ATTR_RDONLY}, Recursive::no));
+  for (unsigned long p : step.options.propagation)
+    TRY(sys::set_mount_attributes(mounted.get(), {.propagation = p & ~static_cast<unsigned long>(MS_REC)},
+                                  recursive((p & MS_REC) != 0)));
+  return ok();
+}
+
+Result<void> Rootfs::remount(const MountStep& step) {
+  const UniqueFd mounted = TRY(sys::open_in_root(root_.get(), step.target, O_PATH));
+  return finish(step, mounted);
+}
+
+// The host's own node, checked: a container must not get what merely has the name.
+static Result<UniqueFd> clone_host_device(const DeviceNode& device) {
+  const UniqueFd node = TRY(sys::open_file(device.path, O_PATH | O_NOFOLLOW));
+  const struct stat st = TRY(sys::status_of(node.get()));
+  if ((st.st_mode & S_IFMT) != device.type || st.st_rdev != makedev(device.major, device.minor))
+    return Error::of(Kind::conflict, "the host's " + device.path + " is another device");
+  return sys::open_tree_clone(AT_FDCWD, device.path, Recursive::no);
+}
+
+Result<void> Rootfs::make_device(const DeviceNode& device) {
+  if (request_.inside_user_namespace && device.type != S_IFIFO) {  // mknod is not for user namespaces
+    const UniqueFd tree = TRY(clone_host_device(device));
+    const UniqueFd target = TRY(sys::make_file_in_root(root_.get(), device.path, 0644));
+    return sys::attach_mount(tree.get(), target.get());
+  }
+  const sys::ParentAndName at = TRY(sys::make_parent_in_root(root_.get(), device.path, 0755));
+  const dev_t number = device.type == S_IFIFO ? 0 : makedev(device.major, device.minor);
+  const long r = sys::raw::call(SYS_mknodat, at.parent.get(), at.name.c_str(), device.type | device.mode, number);
+  const UniqueFd node = TRY(sys::open_in_root(at.parent.get(), at.name, O_PATH | O_NOFOLLOW, sys::Links::refuse));
+  const struct stat st = TRY(sys::status_of(node.get()));
+  if (r == -EEXIST) {
+    if ((st.st_mode & S_IFMT) == device.type && st.st_rdev == number) return ok();
+    return Error::of(Kind::conflict, "something else is there");
+  }
+  if (r < 0) return failure(r, "mknod");
+  if (device.uid == 0 && device.gid == 0 && !request_.outside) return ok();
+  return own(node.get(), device.uid, device.gid);
+}
+
+Result<void> Rootfs::make_links() {
+  static constexpr const char* links[][2] = {{"/proc/self/fd", "fd"},
+                                             {"/proc/self/fd/0", "stdin"},
+                                             {"/proc/self/fd/1", "stdout"},
+                                             {"/proc/self/fd/2", "stderr"},
+                                             {"pts/ptmx", "ptmx"}};
+  auto dev = sys::open_in_root(root_.get(), "/dev", O_PATH | O_DIRECTORY);
+  if (!dev && dev.error().is(ENOENT)) return ok();  // no device was made there either
+  if (!dev) return std::move(dev).error();
+  for (const auto& link : links) {
+    if (std::string_view(link[1]) == "ptmx") sys::raw::call(SYS_unlinkat, dev->get(), "ptmx", 0);
+    const long r = sys::raw::call(SYS_symlinkat, link[0], dev->get(), link[1]);
+    if (r < 0 && r != -EEXIST) return failure(r, "symlink").during(std::string("/dev/") + link[1]);
+  }
+  return ok();
+}
+
+Result<void> Rootfs::restrict() {
+  for (const MountStep& step : request_.plan->mounts) {
+    if (!step.read_only_last || (request_.outside && step.options.inside)) continue;
+    const UniqueFd mounted = TRY(sys::open_in_root(root_.get(), step.target, O_PATH));
+    TRY(sys::set_mount_attributes(mounted.get(), {.set = MOUNT_ATTR_RDONLY}, Recursive::no)
+            .during("make read-only " + step.target));
+  }
+  for (const std::string& path : request_.plan->readonly_paths) {
+    auto there = sys::open_in_root(root_.get(), path, O_PATH);
+    if (!there && (there.error().is(ENOENT) || there.error().is(ENOTDIR))) continue;
+    if (!there) return std::move(there).error().during("make read-only " + path);
+    const UniqueFd tree = TRY(sys::open_tree_clone(there->get(), "", Recursive::yes).during("make read-only " + path));
+    TRY(sys::set_mount_attributes(tree.get(), {.set = MOUNT_ATTR_RDONLY}, Recursive::yes)
+            .during("make read-only " + path));
+    TRY(sys::attach_mount(tree.get(), there->get()).during("make read-only " + path));
+  }
+  for (const std::string& path : request_.plan->masked_paths) TRY(mask(path).during("mask " + path));
+  if (request_.plan->root.readonly)
+    TRY(sys::set_mount_attributes(root_.get(), {.set = MOUNT_ATTR_RDONLY}, Recursive::no)
+            .during("make the root read-only"));
+  return ok();
+}
+
+Result<UniqueFd> Rootfs::mask_directory() {
+  if (empty_) return sys::open_tree_clone(empty_.get(), "", Recursive::no);
+  static const sys::FilesystemOption options[] = {{"mode", "755", -1}, {"nr_inodes", "1", -1}};
+  return sys::new_filesystem("tmpfs", options, 2,
+                             MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+}
+
+Result<void> Rootfs::mask(const std::string& path) {
+  auto there = sys::open_in_root(root_.get(), path, O_PATH);
+  if (!there && (there.error().is(ENOENT) || there.error().is(ENOTDIR))) return ok();
+  if (!there) return std::move(there).error();
+  const struct stat st = TRY(sys::status_of(there->get()));
+  if (S_ISDIR(st.st_mode)) {
+    UniqueFd tree = TRY(mask_directory());
+    TRY(sys::attach_mount(tree.get(), there->get()));
+    if (!empty_) empty_ = std::move(tree);
+    return ok();
+  }
+  // The host's /dev/null, not the container's: that may be a link to anything. CVE-2025-31133
+  const UniqueFd null = TRY(clone_host_device({"/dev/null", S_IFCHR, 1, 3}));
+  return sys::attach_mount(null.get(), there->get());
+}
+
+Result<void> Rootfs::enter(Enter how) {
+  switch (how) {
+    case Enter::pivot:
+      return sys::pivot_to(root_.get());
+    case Enter::move:
+      return sys::move_root_to(root_.get());
+    case Enter::chroot: {
+      const UniqueFd root = TRY(sys::open_file(request_.plan->root.path, O_PATH | O_DIRECTORY));
+      if (const long r = sys::raw::call(SYS_fchdir, root.get()); r < 0) return failure(r, "fchdir");
+      if (const long r = sys::raw::call(SYS_chroot, "."); r < 0) return failure(r, "chroot");
+      return ok();
+    }
+  }
+  return Error::of(Kind::internal, "no such way to enter a root");
+}
+
+}  // namespace caisson::runtime
