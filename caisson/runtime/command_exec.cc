@@ -103,6 +103,7 @@ class ExecChild {
                         .keyring = "",
                         .console_socket = r_.console_socket.get(),
                         .proc = proc_.get(),
+                        .take_rlimits = !r_.own_user_namespace,
                         .may_set_groups = r_.may_set_groups,
                         .preserved = r_.preserved});
     TRY(setup.begin());
@@ -142,7 +143,7 @@ class Exec {
       Foreground begun = TRY(Foreground::begin(Foreground::Subreaper::no));
       foreground.emplace(std::move(begun));
     }
-    sys::Process process = TRY(start(container, foreground).during("exec failed"));
+    sys::Process process = TRY(start(container, foreground));
     if (!foreground) {
       (void)process.release();
       return 0;
@@ -222,7 +223,7 @@ class Exec {
     TRY(parent_end.go());
     if (request_.filtered && request_.filter.notify) TRY(pass_listener(parent_end, pid, container));
     TRY(parent_end.expect(Said::ready));
-    TRY(give_limits(pid, request_.plan));
+    TRY(give_limits(pid, request_.plan, request_.own_user_namespace ? RlimitsBy::us : RlimitsBy::itself));
     TRY(set_affinity(pid, request_.plan.final_affinity));
     if (arguments_.given("pid-file")) TRY(write_pid_file(arguments_.text("pid-file"), pid));
     if (arguments_.given("pidfd-socket")) TRY(send_pidfd(arguments_.text("pidfd-socket"), pid, "exec"));

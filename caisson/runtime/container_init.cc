@@ -100,6 +100,7 @@ class Init {
                         .console_socket = r_.console_socket.get(),
                         .bind_console = (r_.plan.namespaces.create & CLONE_NEWNS) != 0,
                         .proc = proc_.get(),
+                        .take_rlimits = !r_.plan.namespaces.has_user(),
                         .may_set_groups = r_.may_set_groups,
                         .preserved = r_.preserved});
     TRY(setup.begin());

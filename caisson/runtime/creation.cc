@@ -200,7 +200,8 @@ class Creation {
     }
     if (filter_.notify) TRY(pass_listener());
     TRY(channel_.expect(Said::ready));
-    TRY(give_limits(init_.pid(), bundle_.plan.process));
+    const RlimitsBy by = bundle_.plan.namespaces.has_user() ? RlimitsBy::us : RlimitsBy::itself;
+    TRY(give_limits(init_.pid(), bundle_.plan.process, by));
     const sys::ProcessStat stat = TRY(sys::process_stat(init_.pid()));
     state_.start_time = stat.start_time;
     TRY(record.save(state_));

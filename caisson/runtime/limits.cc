@@ -28,16 +28,21 @@ Error failure(long result, std::string_view call) { return Error::os(static_cast
 
 }  // namespace
 
-Result<void> give_limits(pid_t pid, const ProcessPlan& plan) {
-  if (plan.oom_score_adj) {
-    const std::string file = "/proc/" + std::to_string(pid) + "/oom_score_adj";
-    TRY(sys::write_once(file, std::to_string(*plan.oom_score_adj)).during("process.oomScoreAdj"));
-  }
+Result<void> set_rlimits(pid_t pid, const ProcessPlan& plan) {
   for (const RlimitPlan& limit : plan.rlimits) {
     const KernelLimit value{limit.soft, limit.hard};
     const long r = raw::call(SYS_prlimit64, pid, limit.resource, &value, nullptr);
     if (r < 0) return failure(r, "error setting rlimit type " + std::to_string(limit.resource));
   }
+  return ok();
+}
+
+Result<void> give_limits(pid_t pid, const ProcessPlan& plan, RlimitsBy by) {
+  if (plan.oom_score_adj) {
+    const std::string file = "/proc/" + std::to_string(pid) + "/oom_score_adj";
+    TRY(sys::write_once(file, std::to_string(*plan.oom_score_adj)).during("process.oomScoreAdj"));
+  }
+  if (by == RlimitsBy::us) TRY(set_rlimits(pid, plan));
   if (plan.scheduler) {
     const SchedulerPlan& s = *plan.scheduler;
     const SchedulerAttributes attributes{.policy = s.policy,

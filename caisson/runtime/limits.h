@@ -12,8 +12,16 @@
 
 namespace caisson::runtime {
 
-//   errors  os: naming the limit: "error setting rlimit type 7: operation not permitted" as runc says it
-Result<void> give_limits(pid_t pid, const ProcessPlan& plan);
+// A process in the host's user namespace takes its rlimits itself, before it changes its user: prlimit(2) on a process
+// of another user needs CAP_SYS_RESOURCE even to lower one. In a user namespace of its own it may not raise them, so
+// that they are given from outside.
+enum class RlimitsBy : bool { itself, us };
+
+//   errors  os: naming the limit, as runc does
+Result<void> give_limits(pid_t pid, const ProcessPlan& plan, RlimitsBy by);
+
+// pid 0: the calling process.
+Result<void> set_rlimits(pid_t pid, const ProcessPlan& plan);
 
 // sched_setaffinity(2) with a list of CPUs; an empty list leaves it.
 Result<void> set_affinity(pid_t pid, const std::string& cpus);

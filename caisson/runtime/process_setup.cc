@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "caisson/runtime/child_stage.h"
+#include "caisson/runtime/limits.h"
 #include "caisson/runtime/terminal.h"
 #include "caisson/sys/file.h"
 #include "caisson/sys/path.h"
@@ -138,6 +139,7 @@ Result<void> ProcessSetup::settle() {
     if (const long r = raw::call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL); r < 0)
       return failure(r, "no_new_privs");
   }
+  if (request_.take_rlimits) TRY(set_rlimits(0, plan));
   TRY(set_ids(plan, request_.may_set_groups));
   // With the rights the program will have: it must be able to enter its directory and to execute its file.
   TRY(capset(c.effective, c.permitted | admin, c.inheritable));
@@ -162,15 +164,16 @@ namespace {
 
 // The two descriptors that are still needed come right after the preserved ones; all others are closed now, not
 // only on exec: whoever can look into this process while it waits must find nothing. CVE-2024-21626
-void keep_only(int preserved, int& start_fd, int& report) {
+bool keep_only(int preserved, int& start_fd, int& report) {
   const int first = 3 + preserved;
   int* const kept[] = {&start_fd, &report};
+  bool good = true;
   for (int* fd : kept)
-    if (*fd >= 0) *fd = ::fcntl(*fd, F_DUPFD_CLOEXEC, first + 2);
+    if (*fd >= 0) good = (*fd = ::fcntl(*fd, F_DUPFD_CLOEXEC, first + 2)) >= 0 && good;
   int next = first;
   for (int* fd : kept)
-    if (*fd >= 0) *fd = ::dup3(*fd, next++, O_CLOEXEC);
-  ::close_range(static_cast<unsigned>(next), ~0U, 0);
+    if (*fd >= 0) good = (*fd = ::dup3(*fd, next++, O_CLOEXEC)) >= 0 && good;
+  return ::close_range(static_cast<unsigned>(next), ~0U, 0) == 0 && good;
 }
 
 std::vector<const char*> pointers(const std::vector<std::string>& texts) {
@@ -200,7 +203,7 @@ void ProcessSetup::become(int start_fd, int report) {
     program.filter = const_cast<sock_filter*>(request_.filter->filter.data());
   }
   const std::uint64_t extra = plan.no_new_privileges || !filtered ? 0 : admin;
-  keep_only(request_.preserved, start_fd, report);
+  if (!keep_only(request_.preserved, start_fd, report)) ::_exit(1);
   const ChildPlan child{.start_fd = start_fd,
                         .filter_first = filtered && !plan.no_new_privileges,
                         .filter = filtered ? &program : nullptr,

@@ -21,6 +21,7 @@ struct ProcessRequest {
   int console_socket = -1;    // receives the terminal's master
   bool bind_console = false;  // mount the terminal on /dev/console: the first process
   int proc = -1;              // O_PATH of a /proc that nobody inside can have changed; -1: not needed
+  bool take_rlimits = true;   // limits.h, RlimitsBy
   bool may_set_groups = true;
   int preserved = 0;  // descriptors after 2 that the program gets
 };
