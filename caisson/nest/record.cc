@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "caisson/nest/range.h"
+#include "caisson/idmap/allocator.h"
 #include "caisson/oci/document.h"
 #include "caisson/sys/directory.h"
 #include "caisson/sys/file.h"
@@ -58,6 +58,12 @@ Result<Record> read_record(const std::string& directory, const std::string& key)
   return out;
 }
 
+// The pool is read only when ids are wanted: two files less on the way of a nest that has its ids.
+Result<idmap::Allocator> allocator(const Places& places) {
+  const idmap::Pool pool = TRY(idmap::load_pool());
+  return idmap::Allocator::open(places.state + "/.ids", pool);
+}
+
 bool ends_with_gone(const std::string& name) { return name.ends_with(".gone"); }
 
 }  // namespace
@@ -100,7 +106,9 @@ Result<Record> Store::make(const std::string& id, const std::string& identity, b
   TRY(sys::make_directories(directory(key), 0700));
   TRY(sys::make_directories(directory(key) + "/data", 0711));
   if (with_ids && record.first_id == 0) {
-    record.first_id = TRY(allocate_range(places_.state, key));
+    const idmap::Allocator ids = TRY(allocator(places_));
+    const idmap::IdRange range = TRY(ids.acquire(key));
+    record.first_id = range.first;
   }
   oci::Document document;
   document.set({"id"}, record.id);
@@ -129,7 +137,8 @@ Result<void> Store::remove(const std::string& key) {
   const std::string gone = key.ends_with(".gone") ? key : key + ".gone";
   if (gone != key) TRY(sys::rename_path(directory(key), directory(gone)));
   TRY(sys::remove_tree_at(AT_FDCWD, directory(gone)));
-  return free_range(places_.state, gone.substr(0, gone.size() - 5));
+  const idmap::Allocator ids = TRY(allocator(places_));
+  return ids.release(gone.substr(0, gone.size() - 5));
 }
 
 Result<void> Store::prune() {

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "caisson/idmap/allocator.h"
 #include "caisson/sys/process_stat.h"
 
 namespace caisson::nest {
@@ -83,7 +84,11 @@ TEST_F(NestRecord, ReleaseLeavesNothingWhenNothingWasStored) {
     EXPECT_TRUE(fs::is_empty(base_ + "/run/claims"));
     EXPECT_FALSE(fs::exists(store.run_directory(name("a"))));
   }
-  EXPECT_TRUE(fs::is_empty(base_ + "/state/.ranges"));
+  auto ids = idmap::Allocator::open(base_ + "/state/.ids", {});
+  ASSERT_TRUE(ids);
+  auto left = ids->list();
+  ASSERT_TRUE(left);
+  EXPECT_TRUE(left->empty());
 }
 
 TEST_F(NestRecord, DataGoesWhenTheRootFileSystemIsGoneAndNotBefore) {
