@@ -30,7 +30,7 @@ class [[nodiscard]] Error {
   }
   static Error of(Kind kind, std::string_view what) { return Error(kind, 0, what); }
 
-  // Outermost step first: "start web1: mount /proc: mount_setattr: Operation not permitted".
+  // Outermost step first: "start web1: mount /proc: mount_setattr: operation not permitted".
   // By value: an `Error&&` to *this would make `e = std::move(e).during(..)` a self-move, which empties it.
   Error during(std::string_view step) && {
     text_.insert(0, ": ").insert(0, step);

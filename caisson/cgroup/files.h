@@ -16,7 +16,7 @@ namespace caisson::cgroup {
 Result<std::string> read_value(const std::string& directory, std::string_view file);
 
 // write(2) of the whole value, once.
-//   errors  os: `write "100" to /sys/fs/cgroup/pids/ID/pids.max: write: Invalid argument`
+//   errors  os: `write "100" to /sys/fs/cgroup/pids/ID/pids.max: write: invalid argument`
 Result<void> write_value(const std::string& directory, std::string_view file, std::string_view value);
 
 // A decimal number; "max" is the greatest. Nothing when it is neither.

@@ -82,7 +82,7 @@ TEST_F(LogFile, DebugLinesOnlyWhenAskedFor) {
 TEST_F(LogFile, APathThatCannotBeOpenedIsAClearError) {
   const auto log = Log::open(directory_ + "/no/log", Log::Format::json, Log::Debug::no);
   ASSERT_FALSE(log);
-  EXPECT_EQ(log.error().message(), "--log: " + directory_ + "/no/log: open: No such file or directory");
+  EXPECT_EQ(log.error().message(), "--log: " + directory_ + "/no/log: open: no such file or directory");
 }
 
 }  // namespace
