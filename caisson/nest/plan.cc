@@ -11,6 +11,16 @@ namespace {
 
 constexpr std::string_view systemd_names[] = {"init", "systemd"};
 
+// Docker asks for "0 2147483647": the kernel refuses groups that the user namespace does not know. source: ping.c
+void clamp_groups(std::string& range) {
+  const std::size_t space = range.find_first_of(" \t");
+  if (space == std::string::npos) return;
+  const std::string last = range.substr(range.find_first_not_of(" \t", space));
+  const std::string most = std::to_string(ids_per_nest - 1);
+  const bool above = last.size() > most.size() || (last.size() == most.size() && last > most);
+  if (above) range = range.substr(0, space + 1) + most;
+}
+
 // A plain container's sysctls are the runtime's business. A nest's caller may also ask for the host's: not given.
 void plan_sysctls(oci::Linux& linux, std::vector<std::string>& warnings) {
   oci::Linux one;
@@ -19,6 +29,8 @@ void plan_sysctls(oci::Linux& linux, std::vector<std::string>& warnings) {
     one.sysctl = {{it->first, it->second}};
     const auto valid = oci::validate_sysctl(one);
     if (valid) {
+      if (it->first == "net.ipv4.ping_group_range" || it->first == "net/ipv4/ping_group_range")
+        clamp_groups(it->second);
       ++it;
       continue;
     }

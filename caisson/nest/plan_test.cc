@@ -228,6 +228,16 @@ TEST(NestPlan, SysctlsOfTheHostAreLeftOut) {
   EXPECT_EQ(planned(spec, plain_directory()).spec.linux.sysctl.size(), 1U);
 }
 
+TEST(NestPlan, GroupsThatMayPingAreThoseTheNestHas) {
+  oci::Spec spec = small();
+  for (const char* given : {"0 2147483647", "0 65536", "0\t99999"}) {
+    spec.linux.sysctl = {{"net.ipv4.ping_group_range", given}};
+    EXPECT_THAT(planned(spec, plain_directory()).spec.linux.sysctl.begin()->second, ::testing::EndsWith("65535"));
+  }
+  spec.linux.sysctl = {{"net.ipv4.ping_group_range", "1 0"}};
+  EXPECT_EQ(planned(spec, plain_directory()).spec.linux.sysctl.begin()->second, "1 0");
+}
+
 TEST(NestPlan, LimitsAreClampedNotRefused) {
   oci::Spec spec = small();
   spec.process->rlimits = {{.type = "RLIMIT_NOFILE", .soft = 1048576, .hard = 1048576}};

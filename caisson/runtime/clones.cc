@@ -55,8 +55,14 @@ Result<UniqueFd> overlay(const RootPlan& root, int user_namespace) {
         TRY(sys::open_at(above.get(), root.work.substr(root.work.rfind('/') + 1), O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
     options.push_back({"upperdir", "", upper.get()});
     options.push_back({"workdir", "", work.get()});
+    layers.push_back(std::move(above));  // closed, the clone would be dissolved: its directories are in no mount then
     layers.push_back(std::move(upper));
     layers.push_back(std::move(work));
+  }
+  for (const std::string& option : root.overlay_options) {
+    const std::size_t equals = option.find('=');
+    const bool flag = equals == std::string::npos;
+    options.push_back({option.substr(0, equals), flag ? "" : option.substr(equals + 1), -1});
   }
   // The engine's own mount of the same layers stays where it is: it would be EBUSY with an index.
   options.push_back({"index", "off", -1});

@@ -86,6 +86,12 @@ Result<RootPlan> plan_root(const oci::Spec& spec, const PlanFacts& facts, bool l
     const auto work = TRY(layers.get_string({"work"}));
     out.upper = upper.value_or("");
     out.work = work.value_or("");
+    out.overlay_options = TRY(layers.get_strings({"options"}));
+    for (const std::string& option : out.overlay_options) {
+      if (option != "userxattr" && !option.starts_with("metacopy=") && !option.starts_with("redirect_dir="))
+        return Error::of(Kind::invalid,
+                         name + ": options: " + option + " is not one of userxattr, metacopy, redirect_dir");
+    }
     if (out.lower.empty() || out.upper.empty() != out.work.empty())
       return Error::of(Kind::invalid, name + ": needs lower, and upper with work or neither");
   }

@@ -42,6 +42,7 @@ struct RootPlan {
   std::string path;                // absolute on the host
   std::vector<std::string> lower;  // overlay: the top one first
   std::string upper, work;
+  std::vector<std::string> overlay_options;  // "metacopy=on", "userxattr": what the layers were written with
   bool readonly = false;
   unsigned long propagation = 0;  // MS_*, of "/" before and after; 0: rslave before, nothing after
 };
