@@ -195,6 +195,7 @@ std::vector<sock_filter> generate(const oci::Seccomp& source, const Profile& pro
   Generator generator;
   Assembler& out = generator.assembler();
   std::vector<Table> tables;
+  tables.reserve(profile.abis.size());
   for (const Abi* abi : profile.abis) tables.push_back(table_of(*abi, source, profile));
 
   Label entry = out.ret(SECCOMP_RET_KILL_THREAD);  // an architecture that is not in the profile

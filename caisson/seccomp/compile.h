@@ -27,7 +27,7 @@ struct Program {
 //   * a call newer than the newest in the profile gives ENOSYS, not the default's EPERM, so that libc falls back to
 //     an older call, unless the default lets calls through.
 //   errors  invalid: unknown action, operator, architecture or flag; errno out of range; notify where it cannot be
-Result<Program> compile(const oci::Seccomp& profile);
+Result<Program> compile(const oci::Seccomp& source);
 
 // One line for `plan`: "errno(1) by default, 424 rules for x86_64 x86 x32, 531 instructions".
 std::string to_text(const oci::Seccomp& profile, const Program& program);
