@@ -147,7 +147,7 @@ class NetworkLaws(Laws):
 class BuildLaws(Laws):
     DOCKERFILE = """
 FROM {image} AS first
-WORKDIR /work
+WORKDIR /making
 COPY input.txt .
 RUN cat input.txt > built && echo $(id -u) >> built && test -e /proc/self/status && echo x > /dev/null
 USER app
@@ -155,7 +155,7 @@ RUN id -u > /tmp/who
 
 FROM {image}
 ENV GREETING=hi
-COPY --from=first /work/built /built
+COPY --from=first /making/built /built
 COPY --from=first /tmp/who /who
 USER 1000
 WORKDIR /srv
