@@ -58,6 +58,7 @@ std::string escape(std::string_view text) {
 
 bool unescape(std::string_view text, std::string& out) {
   for (std::size_t i = 0; i < text.size(); ++i) {
+    if (is_control(text[i])) return false;  // print() escapes them
     if (text[i] != '\\') {
       out += text[i];
       continue;

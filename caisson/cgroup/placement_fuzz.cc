@@ -11,7 +11,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   if (const auto placement = caisson::cgroup::parse_placement(text)) {
-    for (const auto& directory : placement->directories)
+    for (const auto& directory : (*placement).directories)
       if (directory.path == "/" || (directory.absolute() + "/").find("/../") != std::string::npos) std::abort();
     const std::string printed = print(*placement);
     const auto again = caisson::cgroup::parse_placement(printed);

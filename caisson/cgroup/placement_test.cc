@@ -94,6 +94,7 @@ TEST(Placement, DamagedTextIsRefusedWhole) {
            "v1 cpu /m /a\\04",   "v1 cpu /m /a\\000b",
            "v1 cpu /m /a\\999",  "\n",
            "v1 cpu /m/.. /p",    "v1 cpu /m /ok\nv1 memory",
+           "v1 cpu /m /a\tb",
        })
     EXPECT_FALSE(parse_placement(text)) << text;
 }
