@@ -26,7 +26,7 @@ Result<void> check_root(const RootPlan& root) {
 
 }  // namespace
 
-Result<Bundle> read_bundle(const Context& context, const std::string& path) {
+Result<Bundle> read_bundle(const std::string& path) {
   Bundle out;
   out.path = TRY(absolute(path));
   auto text = sys::read_file(out.path + "/config.json");
@@ -36,9 +36,7 @@ Result<Bundle> read_bundle(const Context& context, const std::string& path) {
   out.config = std::move(*text);
   out.spec = TRY(oci::parse_spec(out.config));
   const std::uint64_t capabilities = TRY(permitted_capabilities());
-  out.plan =
-      TRY(plan_container(out.spec, {.bundle = out.path, .capabilities = capabilities, .root = !is_rootless(context)})
-              .during("config.json"));
+  out.plan = TRY(plan_container(out.spec, {.bundle = out.path, .capabilities = capabilities}).during("config.json"));
   TRY(check_root(out.plan.root));
   return out;
 }

@@ -7,7 +7,6 @@
 
 #include "caisson/base/result.h"
 #include "caisson/oci/spec.h"
-#include "caisson/runtime/context.h"
 #include "caisson/runtime/plan.h"
 
 namespace caisson::runtime {
@@ -21,6 +20,6 @@ struct Bundle {
 
 //   path    "": the working directory
 //   errors  invalid, not_found: naming the file or the field
-Result<Bundle> read_bundle(const Context& context, const std::string& path);
+Result<Bundle> read_bundle(const std::string& path);
 
 }  // namespace caisson::runtime

@@ -19,7 +19,7 @@ Result<std::pair<Channel, Channel>> Channel::make() {
 }
 
 Result<Saying> Channel::listen() const {
-  const sys::Message message = TRY(sys::receive_message(fd_.get()));
+  const sys::Message message = TRY(sys::receive_message(fd_.get(), 8192));
   if (message.text.empty()) return Saying{};
   return Saying{static_cast<Said>(message.text[0]), message.text.substr(1)};
 }
@@ -46,7 +46,7 @@ Result<void> Channel::go(const std::vector<sys::UniqueFd>& descriptors) const {
 
 void Channel::say(Said said, std::string_view text) const {
   std::string message(1, static_cast<char>(said));
-  message.append(text.substr(0, 60000));
+  message.append(text.substr(0, 8000));
   if (!sys::send_with_descriptors(fd_.get(), message, nullptr, 0)) ::_exit(1);
 }
 

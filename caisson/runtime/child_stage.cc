@@ -81,8 +81,10 @@ void wait_for_start(const ChildPlan& plan) noexcept {
 
 void run_child(const ChildPlan& plan) noexcept {
   wait_for_start(plan);
-  set_capabilities(plan, plan.before);
-  if (plan.filter_first) load_filter(plan);
+  if (plan.filter_first) {
+    set_capabilities(plan, plan.before);
+    load_filter(plan);
+  }
   set_capabilities(plan, plan.after);
   for (unsigned i = 0; i < 64; ++i)
     if ((plan.ambient >> i & 1) != 0)

@@ -123,8 +123,8 @@ Result<int> run_command(Context& context, const Arguments& arguments) {
   return wait_in_foreground(context, std::move(created), *foreground, arguments.on("keep"));
 }
 
-Result<int> plan_command(Context& context, const Arguments& arguments) {
-  const Bundle bundle = TRY(read_bundle(context, arguments.text("bundle")));
+Result<int> plan_command(Context&, const Arguments& arguments) {
+  const Bundle bundle = TRY(read_bundle(arguments.text("bundle")));
   std::string text = to_text(bundle.plan);
   if (bundle.spec.linux.seccomp) {
     const seccomp::Program program = TRY(seccomp::compile(*bundle.spec.linux.seccomp).during("linux.seccomp"));

@@ -74,7 +74,7 @@ class Creation {
       : context_(context), arguments_(arguments), start_by_(start_by) {}
 
   Result<Created> create(UniqueFd console) {
-    bundle_ = TRY(read_bundle(context_, arguments_.text("bundle")));
+    bundle_ = TRY(read_bundle(arguments_.text("bundle")));
     TRY(check_apparmor(bundle_.plan));
     TRY(prepare(std::move(console)));
     Record record = TRY(context_.store.create(arguments_.id()));

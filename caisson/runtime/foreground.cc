@@ -9,6 +9,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <charconv>
+#include <cstdint>
 #include <string>
 
 #include "caisson/sys/file.h"
@@ -128,9 +130,14 @@ Result<int> Foreground::wait(pid_t pid) {
 }
 
 void reset_signals() {
-  constexpr int usually_ignored[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE, SIGALRM, SIGTERM,  SIGUSR1,
-                                     SIGUSR2, SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU, SIGWINCH, SIGCONT};
-  for (int signal : usually_ignored) ::signal(signal, SIG_DFL);
+  // One look at which are ignored is cheaper than setting them all. source: proc_pid_status(5) "SigIgn"
+  std::uint64_t ignored = ~std::uint64_t{0};
+  if (const auto status = sys::read_file("/proc/self/status", 1 << 16)) {
+    const std::size_t at = status->find("\nSigIgn:\t");
+    if (at != std::string::npos) std::from_chars(status->data() + at + 9, status->data() + at + 25, ignored, 16);
+  }
+  for (int signal = 1; signal <= 64; ++signal)
+    if ((ignored >> (signal - 1) & 1) != 0) ::signal(signal, SIG_DFL);  // refused for KILL and STOP, which is right
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -73,7 +73,6 @@ struct Plan {
 struct PlanFacts {
   std::string bundle;              // absolute
   std::uint64_t capabilities = 0;  // that the runtime itself may give away
-  bool root = true;                // effective uid 0 in the initial user namespace, or all we need anyway
 };
 
 //   errors  invalid: naming the field and what to do

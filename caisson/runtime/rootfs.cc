@@ -143,13 +143,13 @@ Result<void> Rootfs::own(int fd, std::uint32_t uid, std::uint32_t gid) {
 
 Result<void> Rootfs::mount_filesystem(const MountStep& step) {
   const bool kernel_view = step.type == "proc" || step.type == "sysfs";
-  UniqueFd target = TRY(sys::make_directories_in_root(root_.get(), step.target, 0755));
-  if (kernel_view) {
-    // Through a link in the image, what looks like /proc would be somewhere else. CVE-2019-19921, CVE-2023-27561
-    auto direct = sys::open_in_root(root_.get(), step.target, O_PATH | O_DIRECTORY, sys::Links::refuse);
-    if (!direct) return Error::of(Kind::invalid, step.target + " must be mounted on an ordinary directory");
-    target = std::move(*direct);
-  }
+  // Through a link in the image, what looks like /proc would be somewhere else. CVE-2019-19921, CVE-2023-27561
+  const sys::Links links = kernel_view ? sys::Links::refuse : sys::Links::follow;
+  auto opened = sys::open_in_root(root_.get(), step.target, O_PATH | O_DIRECTORY, links);
+  if (!opened && kernel_view && !opened.error().is(ENOENT))
+    return Error::of(Kind::invalid, step.target + " must be mounted on an ordinary directory");
+  if (!opened) opened = sys::make_directories_in_root(root_.get(), step.target, 0755);
+  const UniqueFd target = TRY(std::move(opened));
   UniqueFd covered;
   if (step.options.copy_up) covered = TRY(sys::open_in_root(root_.get(), step.target, O_RDONLY | O_DIRECTORY));
   std::uint32_t uid = 0;
@@ -174,10 +174,12 @@ Result<void> Rootfs::mount_filesystem(const MountStep& step) {
 
 Result<void> Rootfs::mount_hierarchy(const MountStep& step, int top, const CgroupMount& cgroup) {
   UniqueFd target;
-  if (cgroup.name.empty())
+  if (cgroup.name.empty()) {
     target = TRY(sys::open_in_root(top, "/", O_PATH | O_DIRECTORY));
-  else
-    target = TRY(sys::make_directories_in_root(top, cgroup.name, 0755));
+  } else {  // `top` is a tmpfs of ours, with nothing in it that could mislead
+    TRY(sys::make_directory_at(top, cgroup.name, 0755));
+    target = TRY(sys::open_at(top, cgroup.name, O_PATH | O_DIRECTORY | O_NOFOLLOW));
+  }
   constexpr unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
   if (request_.own_cgroup_namespace) {
     const char* type = cgroup.v2 ? "cgroup2" : "cgroup";
@@ -237,17 +239,24 @@ Result<void> Rootfs::make_device(const DeviceNode& device) {
     const UniqueFd target = TRY(sys::make_file_in_root(root_.get(), device.path, 0644));
     return sys::attach_mount(tree.get(), target.get());
   }
-  const sys::ParentAndName at = TRY(sys::make_parent_in_root(root_.get(), device.path, 0755));
+  const std::size_t slash = device.path.rfind('/');
+  const std::string name = device.path.substr(slash + 1);
+  if (!device_directory_ || device_directory_path_ != device.path.substr(0, slash)) {
+    sys::ParentAndName at = TRY(sys::make_parent_in_root(root_.get(), device.path, 0755));
+    device_directory_ = std::move(at.parent);
+    device_directory_path_ = device.path.substr(0, slash);
+  }
+  const int directory = device_directory_.get();
   const dev_t number = device.type == S_IFIFO ? 0 : makedev(device.major, device.minor);
-  const long r = sys::raw::call(SYS_mknodat, at.parent.get(), at.name.c_str(), device.type | device.mode, number);
-  const UniqueFd node = TRY(sys::open_in_root(at.parent.get(), at.name, O_PATH | O_NOFOLLOW, sys::Links::refuse));
+  const long r = sys::raw::call(SYS_mknodat, directory, name.c_str(), device.type | device.mode, number);
+  if (r < 0 && r != -EEXIST) return failure(r, "mknod");
+  if (r == 0 && device.uid == 0 && device.gid == 0 && !request_.outside) return ok();
+  const UniqueFd node = TRY(sys::open_in_root(directory, name, O_PATH | O_NOFOLLOW, sys::Links::refuse));
   const struct stat st = TRY(sys::status_of(node.get()));
   if (r == -EEXIST) {
     if ((st.st_mode & S_IFMT) == device.type && st.st_rdev == number) return ok();
     return Error::of(Kind::conflict, "something else is there");
   }
-  if (r < 0) return failure(r, "mknod");
-  if (device.uid == 0 && device.gid == 0 && !request_.outside) return ok();
   return own(node.get(), device.uid, device.gid);
 }
 
@@ -310,8 +319,14 @@ Result<void> Rootfs::mask(const std::string& path) {
     return ok();
   }
   // The host's /dev/null, not the container's: that may be a link to anything. CVE-2025-31133
-  const UniqueFd null = TRY(clone_host_device({"/dev/null", S_IFCHR, 1, 3}));
-  return sys::attach_mount(null.get(), there->get());
+  UniqueFd null;
+  if (null_)
+    null = TRY(sys::open_tree_clone(null_.get(), "", Recursive::no));
+  else
+    null = TRY(clone_host_device({"/dev/null", S_IFCHR, 1, 3}));
+  TRY(sys::attach_mount(null.get(), there->get()));
+  if (!null_) null_ = std::move(null);
+  return ok();
 }
 
 Result<void> Rootfs::enter(Enter how) {

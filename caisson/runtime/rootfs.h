@@ -69,7 +69,10 @@ class Rootfs {
   std::vector<sys::UniqueFd> clones_;
   std::size_t next_clone_ = 0;
   sys::UniqueFd root_;
-  sys::UniqueFd empty_;  // where the first masked directory was mounted: cloned for the others
+  sys::UniqueFd empty_;  // what masks a directory and a file: mounted on the first, cloned for the others
+  sys::UniqueFd null_;
+  sys::UniqueFd device_directory_;  // of the last device node
+  std::string device_directory_path_;
 };
 
 }  // namespace caisson::runtime
