@@ -45,7 +45,7 @@ class Race(RuntimeTest):
         os.symlink(target, path + ".link")
         return self.exchange(path, path + ".link")
 
-    def rounds(self, prepare, *flags):
+    def rounds(self, prepare, *flags, socket=None):
         """Creates and deletes; returns how many were created."""
         created = 0
         for _ in range(ROUNDS):
@@ -53,6 +53,8 @@ class Race(RuntimeTest):
             prepare(c)
             if c.create(*flags, rc=None).rc == 0:
                 created += 1
+                if socket:
+                    socket.receive()
                 self.look(c)
             self.runtime("delete", "--force", c.id, rc=None, meanwhile=self.reap)
             self.assertEqual(os.listdir(self.canary), ["marker"], "something was made on the host")
@@ -136,7 +138,7 @@ class Race(RuntimeTest):
             c.mount("/dev/pts", "devpts", "devpts", ["newinstance", "ptmxmode=0666"])
 
         with ConsoleSocket(self.directory) as socket:
-            self.rounds(prepare, "--console-socket", socket.path)
+            self.rounds(prepare, "--console-socket", socket.path, socket=socket)
         with open(os.path.join(self.canary, "marker")) as file:
             self.assertEqual(file.read(), "host-marker\n")
 

@@ -105,7 +105,7 @@ class Locked(Nest):
 
 class Roots(Nest):
     def test_AnIdmappedRootBelongsToTheContainersRoot(self):
-        c = self.nest(rootfs_idmap="true")
+        c = self.nest(locked_mounts="true", rootfs_idmap="true")
         os.chown(c.rootfs, 0, 0)
         c.shell("stat -c '%u %g' / /etc; echo x > /new; stat -c %u /new")
         self.assertEqual(c.run().out.splitlines(), ["0 0", "0 0", "0"])
@@ -113,7 +113,7 @@ class Roots(Nest):
 
     @without_limit("overlay")
     def test_AnOverlayRootIsMountedFromIdmappedLayers(self):
-        c = self.nest()
+        c = self.nest(locked_mounts="true")
         layers = {name: os.path.join(self.directory, name) for name in ("top", "data/upper", "data/work")}
         for path in layers.values():
             os.makedirs(path)
@@ -135,7 +135,7 @@ class Roots(Nest):
 class Delegated(Nest):
     def setUp(self):
         super().setUp()
-        self.c = self.nest(delegate_cgroup="true", rootfs_idmap="true")
+        self.c = self.nest(locked_mounts="true", delegate_cgroup="true", rootfs_idmap="true")
         self.c.linux["resources"].update({"pids": {"limit": 50}, "memory": {"limit": 64 << 20}})
         for mount in self.c.config["mounts"]:
             if mount["type"] == "cgroup":

@@ -58,7 +58,7 @@ class Config(Refusing):
             ("linux.namespaces", {}), ("linux.namespaces.0.type", 1), ("linux.uidMappings", {}),
             ("linux.resources.memory.limit", "64M"), ("linux.resources.memory.limit", 1.5), ("linux.resources.cpu.shares", -1),
             ("linux.resources.pids.limit", "10"), ("linux.resources.devices.0.allow", "no"), ("linux.maskedPaths", "x"),
-            ("linux.sysctl", []), ("linux.seccomp", []), ("linux.seccomp.syscalls", {}), ("linux.cgroupsPath", 1),
+            ("linux.sysctl", []), ("linux.seccomp", []), ("linux.seccomp.defaultAction", 1), ("linux.cgroupsPath", 1),
             ("hooks", []), ("hooks.prestart", {}), ("annotations", {"a": 1}), ("annotations", [])]
         for path, value in rows:
             with self.subTest(path=path, value=value):

@@ -3,6 +3,7 @@
 Layer: tests, on harness.py.
 SPDX-License-Identifier: Apache-2.0
 """
+import fcntl
 import json
 import os
 import signal
@@ -160,9 +161,10 @@ class Exec(RuntimeTest):
 
     def test_PreservedDescriptorsArrive(self):
         self.c.up()
-        read, write = os.pipe()
-        os.dup2(read, 3, inheritable=True) if read != 3 else os.set_inheritable(3, True)
-        self.addCleanup(lambda: [os.close(fd) for fd in sorted({read, write, 3})])
+        source = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 100)
+        os.dup2(source, 3, inheritable=True)
+        os.close(source)
+        self.addCleanup(os.close, 3)
         seen = self.c.exec("/probe", flags=("--preserve-fds", "1"), close_fds=False).json()
         self.assertEqual(seen["open_fds"], [0, 1, 2, 3])
 

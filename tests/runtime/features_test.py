@@ -127,10 +127,12 @@ class Features(RuntimeTest):
         special = {"bind", "rbind", "remount", "idmap", "ridmap", "mand", "tmpcopyup", "acl", "noacl", "iversion"}
         options = [option for option in self.features["mountOptions"] if option not in special]
         self.assertGreater(len(options), 30)
+        source = os.path.join(self.directory, "source")
+        os.mkdir(source)
         for option in options:
             recursive = option.startswith("r") and option not in ("relatime", "ro", "rw")
             if recursive:
-                c.mount(f"/bind-{option}", self.directory, "bind", ["rbind", option])
+                c.mount(f"/bind-{option}", source, "bind", ["rbind", option])
             else:
                 c.mount(f"/tmpfs-{option}", "tmpfs", "tmpfs", [option])
         c.run()
