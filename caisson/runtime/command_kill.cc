@@ -20,15 +20,15 @@ Result<int> kill_command(Context& context, const Arguments& arguments) {
   auto init = open_init(state);
   if (!init && !(all && init.error().kind() == Kind::not_found)) return std::move(init).error();
   // Without a pid namespace of its own the others outlive init, and nobody else would find them.
-  if (all || (*signal == SIGKILL && !state.own_pid_namespace)) TRY(group.kill_all(*signal));
-  if (!init) return 0;
-  auto sent = (*init).send(*signal);
-  if (!sent && sent.error().kind() == Kind::not_found) {
-    if (!all) return not_running();
-  } else if (!sent) {
-    return std::move(sent).error();
+  const bool everyone = all || (*signal == SIGKILL && !state.own_pid_namespace);
+  if (everyone && !state.cgroup.empty()) {
+    TRY(group.kill_all(*signal));
+  } else if (init) {
+    auto sent = (*init).send(*signal);
+    if (!sent && sent.error().kind() == Kind::not_found) return not_running();
+    if (!sent) return std::move(sent).error();
+    if (*signal == SIGKILL) (void)group.thaw();  // v1: a frozen process does not die. Without a freezer none is frozen
   }
-  if (*signal == SIGKILL && !all) (void)group.thaw();  // v1: a frozen process does not die. Not frozen: no error
   return 0;
 }
 

@@ -24,13 +24,18 @@ Result<int> print(std::string_view text) {
   return 0;
 }
 
+struct Row {  // a Container without its descriptor: there may be thousands
+  ContainerState state;
+  Status status;
+};
+
 // A container that is being created or deleted while we look is left out, a damaged one as well: the log says why.
-std::vector<Container> all_containers(const Context& context, const std::vector<std::string>& ids) {
-  std::vector<Container> out;
+std::vector<Row> all_containers(const Context& context, const std::vector<std::string>& ids) {
+  std::vector<Row> out;
   for (const std::string& id : ids) {
     auto found = find_container(context.store, id);
     if (found) {
-      out.push_back(std::move(*found));
+      out.push_back({std::move(found->state), found->status});
     } else if (found.error().kind() != Kind::not_found) {
       context.log.warning(found.error().message());
     }
@@ -54,17 +59,17 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
   return out;
 }
 
-std::string table_of(const std::vector<Container>& containers) {
+std::string table_of(const std::vector<Row>& containers) {
   std::vector<std::vector<std::string>> rows = {{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}};
-  for (const Container& c : containers)
+  for (const Row& c : containers)
     rows.push_back({c.state.id, std::to_string(c.status == Status::stopped ? 0 : c.state.pid),
                     std::string(name_of(c.status)), c.state.bundle, c.state.created, c.state.owner});
   return table(rows);
 }
 
-std::string json_of(const std::vector<Container>& containers) {
+std::string json_of(const std::vector<Row>& containers) {
   std::vector<oci::State> states;
-  for (const Container& c : containers) states.push_back(full_state(c.state, c.status));
+  for (const Row& c : containers) states.push_back(full_state(c.state, c.status));
   return oci::print_states(states) + "\n";
 }
 
@@ -79,10 +84,10 @@ Result<int> list_command(Context& context, const Arguments& arguments) {
   const std::string format = arguments.text("format");
   if (format != "table" && format != "json") return Error::of(Kind::invalid, "invalid format option");
   const std::vector<std::string> ids = TRY(context.store.ids());
-  const std::vector<Container> containers = all_containers(context, ids);
+  const std::vector<Row> containers = all_containers(context, ids);
   if (!arguments.on("quiet")) return print(format == "json" ? json_of(containers) : table_of(containers));
   std::string out;
-  for (const Container& container : containers) out += container.state.id + "\n";
+  for (const Row& container : containers) out += container.state.id + "\n";
   return print(out);
 }
 

@@ -144,23 +144,34 @@ Result<Record> StateStore::open(const std::string& id, Lock lock) const {
   return record;
 }
 
-// Made and locked under a name that no container can have, then renamed: whoever finds ROOT/ID without
-// a lock and without state.json knows that its creator is dead.
+// A new locked directory under a name that no container can have. Killed before it is renamed, its maker leaves an
+// empty directory, which the next one with that pid takes.
+Result<Record> StateStore::make_beside(const std::string& id) const {
+  for (int attempt = 0; attempt < 64; ++attempt) {
+    const std::string path =
+        root_ + "/~" + std::to_string(::getpid()) + (attempt > 0 ? "." + std::to_string(attempt) : "");
+    auto made = sys::make_directory_at(AT_FDCWD, path, directory_mode);
+    if (!made && made.error().is(ENOENT)) {
+      TRY(sys::make_directories(root_, directory_mode));
+      made = sys::make_directory_at(AT_FDCWD, path, directory_mode);
+    }
+    if (!made && !made.error().is(EEXIST)) return std::move(made).error();
+    auto fd = sys::open_file(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (!fd && fd.error().is(ENOENT)) continue;
+    if (!fd) return std::move(fd).error();
+    if (lock_directory((*fd).get()) && is_named((*fd).get(), path)) return Record(std::move(*fd), id, path, true);
+  }  // somebody in another pid namespace has our number
+  return Error::of(Kind::conflict, "cannot make a directory in " + root_);
+}
+
+// Renamed only when it is locked: whoever finds ROOT/ID without a lock and without state.json knows that its creator
+// is dead.
 Result<Record> StateStore::create(const std::string& id) const {
   TRY(oci::validate_id(id));
-  const std::string beside = root_ + "/~" + std::to_string(::getpid());
-  auto made = sys::make_directory_at(AT_FDCWD, beside, directory_mode);
-  if (!made && made.error().is(ENOENT)) {
-    TRY(sys::make_directories(root_, directory_mode));
-    made = sys::make_directory_at(AT_FDCWD, beside, directory_mode);
-  }
-  if (!made && !made.error().is(EEXIST)) return std::move(made).error();  // EEXIST: a dead process had our pid
-  sys::UniqueFd fd = TRY(sys::open_file(beside, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-  if (!lock_directory(fd.get())) return Error::of(Kind::conflict, beside + ": is locked");
-  Record out(std::move(fd), id, beside, true);
+  Record out = TRY(make_beside(id));
   const std::string path = path_of(id);
   for (int attempt = 0; attempt < 8; ++attempt) {
-    const long r = sys::raw::call(SYS_renameat2, AT_FDCWD, beside.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE);
+    const long r = sys::raw::call(SYS_renameat2, AT_FDCWD, out.path_.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE);
     if (r == 0) {
       out.path_ = path;
       return out;
@@ -178,10 +189,7 @@ Result<Record> StateStore::create(const std::string& id) const {
 }
 
 Result<void> StateStore::remove(Record record) const {
-  struct stat now{};
-  const struct stat ours = TRY(sys::status_of(record.fd()));
-  if (::lstat(record.path().c_str(), &now) < 0 || now.st_ino != ours.st_ino || now.st_dev != ours.st_dev)
-    return does_not_exist(record.id());
+  if (!is_named(record.fd(), record.path())) return does_not_exist(record.id());
   TRY(empty_directory(record.fd()).during("container " + record.id()));
   const long r = sys::raw::call(SYS_unlinkat, AT_FDCWD, record.path().c_str(), AT_REMOVEDIR);
   if (r < 0) return Error::os(static_cast<int>(-r), "rmdir").during(record.path());

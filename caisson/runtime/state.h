@@ -117,6 +117,7 @@ class StateStore {
  private:
   std::string path_of(const std::string& id) const { return root_ + "/" + id; }
   Result<Record> open_directory(const std::string& id) const;
+  Result<Record> make_beside(const std::string& id) const;
   std::string root_;
 };
 
