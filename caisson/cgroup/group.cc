@@ -83,17 +83,6 @@ Result<void> prepare_unified(const Placement& placement, const std::vector<Setti
   return ok();
 }
 
-Result<Current> read_current(const oci::Resources& resources, const Placement& placement) {
-  Current current;
-  const Directory* memory = placement.find("memory");
-  if (memory == nullptr || memory->version != Version::v1 || !resources.memory) return current;
-  // Only a new limit together with a new memory+swap depends on the old one.
-  if (resources.memory->limit.value_or(0) == 0 || resources.memory->swap.value_or(0) <= 0) return current;
-  const std::string text = TRY(read_value(memory->absolute(), "memory.limit_in_bytes"));
-  current.memory_limit = parse_number(text).value_or(UINT64_MAX);
-  return current;
-}
-
 Result<void> apply_all(const oci::Resources& resources, const Placement& placement, Devices devices, Step step) {
   const Directory* unified = placement.unified();
   if (unified != nullptr && placement.find("memory") == unified && resources.memory)
@@ -104,9 +93,11 @@ Result<void> apply_all(const oci::Resources& resources, const Placement& placeme
   }
   const std::vector<Setting> settings = TRY(plan_settings(resources, placement, current));
   TRY(prepare_unified(placement, settings, step));
-  const Attached attached = step == Step::create ? Attached::no : Attached::maybe;
-  auto ruled = apply_device_rules(resources.devices, placement, attached);
-  if (!ruled && devices == Devices::enforce) return ruled;
+  if (step != Step::update) {
+    const Attached attached = step == Step::create ? Attached::no : Attached::maybe;
+    auto ruled = apply_device_rules(resources.devices, placement, attached);
+    if (!ruled && devices == Devices::enforce) return ruled;
+  }
   return write_settings(settings);
 }
 
@@ -143,8 +134,12 @@ Result<void> Group::refuse_if_used() const {
   return ok();
 }
 
-Result<void> Group::apply_resources(const oci::Resources& resources, Devices devices) {
-  return apply_all(resources, placement_, devices, Step::update);
+Result<void> Group::apply_resources(const oci::Resources& resources) {
+  return apply_all(resources, placement_, Devices::enforce, Step::update);
+}
+
+Result<void> Group::replace_device_rules(const std::vector<oci::DeviceRule>& rules) {
+  return apply_device_rules(rules, placement_, Attached::maybe);
 }
 
 Result<void> Group::delegate(uid_t uid, gid_t gid) const {
@@ -168,7 +163,16 @@ Result<void> Group::remove() const {
 }
 
 void Group::discard() {
-  for (auto path = made_.rbegin(); path != made_.rend(); ++path) (void)sys::remove_directory(*path);
+  std::chrono::milliseconds patience = 2s;  // for processes that were just killed; all hierarchies have the same ones
+  for (auto path = made_.rbegin(); path != made_.rend(); ++path) {
+    const bool is_container = std::any_of(placement_.directories.begin(), placement_.directories.end(),
+                                          [&](const Directory& directory) { return directory.absolute() == *path; });
+    if (!is_container) {
+      (void)sys::remove_directory(*path);
+    } else if (!remove_group(*path, patience)) {
+      patience = std::chrono::milliseconds(0);
+    }
+  }
   made_.clear();
 }
 

@@ -15,8 +15,9 @@
 #include "caisson/sys/unique_fd.h"
 
 namespace caisson::oci {
+struct DeviceRule;
 struct Resources;
-}
+}  // namespace caisson::oci
 
 namespace caisson::cgroup {
 
@@ -67,9 +68,11 @@ class Group {
   //   errors  invalid: `sub` leaves the container's cgroup, or names a controller that is not there
   Result<JoinFds> join_fds_for_exec(pid_t init, const std::map<std::string, std::string>& sub = {}) const;
 
-  // Also for update: only what is set is written. An error names file and value.
+  // For update: only what is set is written, and no device rules: callers pass on those of the config, which the
+  // runtime's own and a plugin's later ones would be lost to (as runc). An error names file and value.
   //   errors  invalid: a value out of range, or `unified` on v1; unsupported: the controller is not mounted
-  Result<void> apply_resources(const oci::Resources& resources, Devices devices = Devices::enforce);
+  Result<void> apply_resources(const oci::Resources& resources);
+  Result<void> replace_device_rules(const std::vector<oci::DeviceRule>& rules);
 
   // Freezes all processes below, and waits until they are. After an error they are thawed.
   Result<void> freeze() const;

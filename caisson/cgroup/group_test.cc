@@ -225,6 +225,21 @@ TEST_P(GroupOnThisMachine, AUsedGroupIsRefusedAndKept) {
   EXPECT_TRUE(has(group, child.pid()));
 }
 
+TEST_P(GroupOnThisMachine, DiscardWaitsForTheKilledAndTakesTheParentsItMade) {
+  Group group = make();
+  JoinFds fds = *group.join_fds();
+  {
+    sys::Process child = start_member(fds);
+    ASSERT_TRUE(eventually([&] { return has(group, child.pid()); }));
+    ASSERT_TRUE(group.kill_all(SIGKILL));
+    group.discard();
+  }
+  for (Directory directory : placement_.directories) {
+    directory.path = directory.path.substr(0, directory.path.rfind('/'));
+    EXPECT_FALSE(sys::exists(directory.absolute()));
+  }
+}
+
 TEST_P(GroupOnThisMachine, AnEmptyGroupThatIsThereIsUsed) {
   Group group = make();
   auto second = Group::create(placement_, nullptr);
@@ -400,10 +415,11 @@ TEST_F(V2OnThisMachine, DeviceProgramHoldsAndIsReplaced) {
   ASSERT_TRUE(group) << group.error().message();
   EXPECT_EQ(refused_to_member(*group, "/tmp/" + name_), 6);
   resources.devices.push_back({true, "c", 1, -1, "rwm"});
-  auto applied = group->apply_resources(resources);
+  auto applied = group->replace_device_rules(resources.devices);
   ASSERT_TRUE(applied) << applied.error().message();
   EXPECT_EQ(refused_to_member(*group, "/tmp/" + name_), 0);
-  ASSERT_TRUE(group->apply_resources(null_only()));
+  ASSERT_TRUE(group->replace_device_rules(null_only().devices));
+  ASSERT_TRUE(group->apply_resources(resources));  // an update leaves them
   EXPECT_EQ(refused_to_member(*group, "/tmp/" + name_), 6);
 }
 

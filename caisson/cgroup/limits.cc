@@ -86,17 +86,24 @@ void plan_memory_v1(const oci::Memory& memory, const Current& current, Plan& pla
   if (memory.swappiness && *memory.swappiness <= 100) plan.set("memory.swappiness", text_of(*memory.swappiness));
 }
 
-// v2 limits swap alone. source: runtime-spec config-linux.md "Memory"; runc ConvertMemorySwapToCgroupV2Value
-Result<std::string> swap_v2(std::int64_t limit, std::int64_t swap) {
-  if (swap == 0) return std::string(limit == -1 ? "max" : "");
+// v2 limits swap alone: what is given is memory and swap together, less the memory. Of the two, one that is not given
+// keeps its value. source: runtime-spec config-linux.md "Memory"; runc ConvertMemorySwapToCgroupV2Value
+Result<std::string> swap_v2(std::int64_t limit, std::int64_t swap, const Current& current) {
+  const bool limited = current.memory_limit <= INT64_MAX;
+  if (swap == 0) {
+    if (limit == -1) return std::string("max");
+    if (limit == 0 || !limited || current.swap_limit > INT64_MAX) return std::string();
+    swap = static_cast<std::int64_t>(current.memory_limit + current.swap_limit);
+  }
   if (swap == -1) return std::string("max");
+  if (limit == 0 && limited) limit = static_cast<std::int64_t>(current.memory_limit);
   if (limit == 0 || limit == -1) return invalid("memory.swap: unable to set swap limit without memory limit");
   if (swap < limit) return invalid("memory.swap: memory+swap limit should be >= memory limit");
   return text_of(swap - limit);
 }
 
-Result<void> plan_memory_v2(const oci::Memory& memory, Plan& plan) {
-  const std::string swap = TRY(swap_v2(asked(memory.limit), asked(memory.swap)));
+Result<void> plan_memory_v2(const oci::Memory& memory, const Current& current, Plan& plan) {
+  const std::string swap = TRY(swap_v2(asked(memory.limit), asked(memory.swap), current));
   // Without swap accounting there is no file, and nothing to forbid.
   if (!swap.empty())
     plan.set("memory.swap.max", swap).missing = swap == "max" || swap == "0" ? Missing::ignore : Missing::fail;
@@ -116,7 +123,7 @@ Result<void> plan_memory(const oci::Memory& memory, const Current& current, Plan
       !memory.disable_oom_killer.value_or(false))
     return ok();
   const Version version = TRY(plan.use("memory", "memory"));
-  if (version == Version::v2) return plan_memory_v2(memory, plan);
+  if (version == Version::v2) return plan_memory_v2(memory, current, plan);
   plan_memory_v1(memory, current, plan);
   return ok();
 }
@@ -133,23 +140,23 @@ void plan_bandwidth_v1(const oci::Cpu& cpu, Plan& plan) {
   if (quota) plan.set("cpu.cfs_quota_us", text_of(*cpu.quota));
 }
 
-void plan_bandwidth_v2(const oci::Cpu& cpu, Plan& plan) {
+void plan_bandwidth_v2(const oci::Cpu& cpu, const Current& current, Plan& plan) {
   const bool quota = cpu.quota.value_or(0) != 0;
   if (cpu.burst) {
     Setting& burst = plan.set("cpu.max.burst", text_of(*cpu.burst));
     burst.again = quota;
     burst.missing = Missing::ignore;
   }
-  const std::uint64_t period = cpu.period.value_or(0);
-  if (!quota && period == 0) return;
-  const std::string max = cpu.quota.value_or(0) > 0 ? text_of(*cpu.quota) : "max";
-  plan.set("cpu.max", max + " " + text_of(period == 0 ? std::uint64_t{100000} : period));
+  const bool period = cpu.period.value_or(0) != 0;
+  if (!quota && !period) return;
+  const std::string max = quota ? max_or(*cpu.quota) : current.cpu_quota;
+  plan.set("cpu.max", max + " " + text_of(period ? *cpu.period : current.cpu_period));
 }
 
 constexpr std::uint64_t min_shares = 2;  // kernel/sched: MIN_SHARES, MAX_SHARES; it clamps silently
 constexpr std::uint64_t max_shares = 1U << 18;
 
-Result<void> plan_cpu(const oci::Cpu& cpu, Plan& plan) {
+Result<void> plan_cpu(const oci::Cpu& cpu, const Current& current, Plan& plan) {
   const std::uint64_t shares = cpu.shares.value_or(0);
   const bool realtime = cpu.realtime_runtime.value_or(0) != 0 || cpu.realtime_period.value_or(0) != 0;
   if (shares == 0 && !cpu.idle && !cpu.burst && cpu.quota.value_or(0) == 0 && cpu.period.value_or(0) == 0 && !realtime)
@@ -172,7 +179,7 @@ Result<void> plan_cpu(const oci::Cpu& cpu, Plan& plan) {
   if (v1)
     plan_bandwidth_v1(cpu, plan);
   else
-    plan_bandwidth_v2(cpu, plan);
+    plan_bandwidth_v2(cpu, current, plan);
   if (cpu.realtime_period.value_or(0) != 0)
     plan.set("cpu.rt_period_us", text_of(*cpu.realtime_period)).again = cpu.realtime_runtime.value_or(0) != 0;
   if (cpu.realtime_runtime.value_or(0) != 0) plan.set("cpu.rt_runtime_us", text_of(*cpu.realtime_runtime));
@@ -352,7 +359,7 @@ Result<std::vector<Setting>> plan_settings(const oci::Resources& resources, cons
   Plan plan(placement);
   if (resources.cpu) TRY(plan_cpuset(*resources.cpu, plan));
   if (resources.memory) TRY(plan_memory(*resources.memory, current, plan));
-  if (resources.cpu) TRY(plan_cpu(*resources.cpu, plan));
+  if (resources.cpu) TRY(plan_cpu(*resources.cpu, current, plan));
   if (resources.pids) TRY(plan_pids(*resources.pids, plan));
   if (resources.block_io) TRY(plan_block_io(*resources.block_io, plan));
   TRY(plan_hugetlb(resources.hugepage_limits, plan));

@@ -32,9 +32,13 @@ struct Setting {
   bool operator==(const Setting&) const = default;
 };
 
-// What the plan depends on besides the resources.
+// What the plan depends on besides the resources: limits in force, where one of two that belong together is changed.
+// The defaults are those of a new cgroup.
 struct Current {
-  std::uint64_t memory_limit = UINT64_MAX;  // v1 memory.limit_in_bytes; a new cgroup has no limit
+  std::uint64_t memory_limit = UINT64_MAX;  // v1 memory.limit_in_bytes, v2 memory.max
+  std::uint64_t swap_limit = UINT64_MAX;    // v2 memory.swap.max
+  std::string cpu_quota = "max";            // v2 cpu.max
+  std::uint64_t cpu_period = 100000;
 };
 
 // Conversions of v1 values for v2, as runc 1.4 and crun do them. 0 means "not set" and stays 0.
@@ -47,6 +51,9 @@ std::uint64_t io_weight_from_blkio(std::uint16_t weight);  // [10, 1000] -> [1, 
 //           invalid: out of range, or a combination that the kernel cannot do
 Result<std::vector<Setting>> plan_settings(const oci::Resources& resources, const Placement& placement,
                                            const Current& current = {});
+
+// Reads what plan_settings() needs for these resources; nothing when they change nothing by halves.
+Result<Current> read_current(const oci::Resources& resources, const Placement& placement);
 
 // The controllers that own the files written into this directory, each once.
 std::vector<std::string> controllers_of(const std::vector<Setting>& settings, const Directory& directory);

@@ -142,6 +142,17 @@ TEST(Limits, CpuOnV2) {
   EXPECT_FALSE(plan_settings(with(oci::Cpu{.realtime_runtime = 5}), v2()));
 }
 
+TEST(Limits, HalfOfAPairKeepsTheOtherHalf) {
+  Current current{.memory_limit = 100, .swap_limit = 50, .cpu_quota = "5000", .cpu_period = 20000};
+  EXPECT_EQ(plan(with(oci::Cpu{.quota = 7000}), v2(), current), "cpu.max=7000 20000");
+  EXPECT_EQ(plan(with(oci::Cpu{.period = 50000}), v2(), current), "cpu.max=5000 50000");
+  EXPECT_EQ(plan(with(oci::Memory{.limit = 120}), v2(), current), "memory.swap.max=30, memory.max=120");
+  EXPECT_EQ(plan(with(oci::Memory{.swap = 110}), v2(), current), "memory.swap.max=10");
+  EXPECT_NE(plan(with(oci::Memory{.limit = 151}), v2(), current).find("should be >="), std::string::npos);
+  current.swap_limit = UINT64_MAX;
+  EXPECT_EQ(plan(with(oci::Memory{.limit = 151}), v2(), current), "memory.max=151");
+}
+
 TEST(Limits, AnIdleGroupGetsItsWeightWhileItIsNotIdle) {
   EXPECT_EQ(plan(with(oci::Cpu{.shares = 1024, .idle = 1}), v2()), "cpu.weight=100, cpu.idle=1");
   EXPECT_EQ(plan(with(oci::Cpu{.shares = 1024, .idle = 0}), v2()), "cpu.idle=0, cpu.weight=100");
@@ -253,6 +264,23 @@ TEST_F(Writes, TheOtherFileIsTakenWhenTheFirstIsMissing) {
   Setting optional = setting("cpu.max.burst", "5");
   optional.missing = Setting::Missing::ignore;
   EXPECT_TRUE(write_settings({optional}));
+}
+
+TEST_F(Writes, LimitsInForceAreReadWhereOneOfTwoChanges) {
+  make("memory.max", "100\n");
+  make("memory.swap.max", "max\n");
+  make("cpu.max", "max 20000\n");
+  const std::size_t slash = root_.rfind('/');
+  const Placement placement{{{Version::v2, {"memory", "cpu"}, root_.substr(0, slash), root_.substr(slash)}}};
+  auto current = read_current(with(oci::Memory{.limit = 5}), placement);
+  ASSERT_TRUE(current);
+  EXPECT_EQ(current->memory_limit, 100U);
+  EXPECT_EQ(current->swap_limit, UINT64_MAX);
+  EXPECT_EQ(current->cpu_period, 100000U);
+  current = read_current(with(oci::Cpu{.quota = 5}), placement);
+  EXPECT_EQ(current->cpu_quota, "max");
+  EXPECT_EQ(current->cpu_period, 20000U);
+  EXPECT_EQ(read_current(with(oci::Memory{.limit = 5, .swap = 6}), placement)->memory_limit, UINT64_MAX);
 }
 
 TEST_F(Writes, CheckBeforeUpdateRefusesALimitBelowTheUsage) {

@@ -71,6 +71,35 @@ Result<void> write_settings(const std::vector<Setting>& settings) {
   return write_again(later);
 }
 
+Result<Current> read_current(const oci::Resources& resources, const Placement& placement) {
+  Current current;
+  const Directory* memory = placement.find("memory");
+  const std::int64_t limit = resources.memory ? resources.memory->limit.value_or(0) : 0;
+  const std::int64_t swap = resources.memory ? resources.memory->swap.value_or(0) : 0;
+  if (memory != nullptr && memory->version == Version::v1 && limit != 0 && swap > 0) {
+    const std::string text = TRY(read_value(memory->absolute(), "memory.limit_in_bytes"));
+    current.memory_limit = parse_number(text).value_or(UINT64_MAX);
+  }
+  if (memory != nullptr && memory->version == Version::v2 && (limit > 0) != (swap > 0)) {
+    // Without the files the controller is not enabled: the write says so better.
+    if (auto text = read_value(memory->absolute(), "memory.max"))
+      current.memory_limit = parse_number(*text).value_or(UINT64_MAX);
+    if (auto text = read_value(memory->absolute(), "memory.swap.max"))
+      current.swap_limit = parse_number(*text).value_or(UINT64_MAX);
+  }
+  const Directory* cpu = placement.find("cpu");
+  const bool quota = resources.cpu && resources.cpu->quota.value_or(0) != 0;
+  const bool period = resources.cpu && resources.cpu->period.value_or(0) != 0;
+  if (cpu == nullptr || cpu->version == Version::v1 || quota == period) return current;
+  if (auto text = read_value(cpu->absolute(), "cpu.max")) {
+    std::string_view rest = *text;
+    const std::string_view now_quota = take_word(rest);
+    if (parse_number(now_quota)) current.cpu_quota = now_quota;
+    current.cpu_period = parse_number(take_word(rest)).value_or(current.cpu_period);
+  }
+  return current;
+}
+
 std::vector<std::string> controllers_of(const std::vector<Setting>& settings, const Directory& directory) {
   std::vector<std::string> out;
   const std::string here = directory.absolute();
