@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "caisson/sys/file.h"
 #include "caisson/sys/process.h"
@@ -58,6 +59,7 @@ Result<UniqueFd> overlay(const RootPlan& root, int user_namespace) {
     layers.push_back(std::move(above));  // closed, the clone would be dissolved: its directories are in no mount then
     layers.push_back(std::move(upper));
     layers.push_back(std::move(work));
+    layers.push_back(std::move(above));  // closed, it would take the mount that upper and work are on with it
   }
   for (const std::string& option : root.overlay_options) {
     const std::size_t equals = option.find('=');
@@ -130,13 +132,26 @@ std::string map_text(const std::vector<oci::IdMapping>& mappings) {
 }
 
 Result<UniqueFd> map_namespace(const std::vector<oci::IdMapping>& uids, const std::vector<oci::IdMapping>& gids) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) < 0) return Error::os(errno, "pipe");
+  const UniqueFd from(ends[0]);
+  UniqueFd to(ends[1]);
   const pid_t pid = TRY(sys::clone_process(CLONE_NEWUSER));
   if (pid == 0) {
     sys::raw::call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
+    // Its number in /proc, which is not its pid when we are in a newer pid namespace than that /proc.
+    char self[32];
+    const long length = sys::raw::call(SYS_readlinkat, AT_FDCWD, "/proc/self", self, sizeof self);
+    if (length > 0) sys::raw::call_retrying(SYS_write, to.get(), self, static_cast<unsigned long>(length));
+    sys::raw::call(SYS_close, to.get());
     for (;;) sys::raw::call(SYS_pause);
   }
   const sys::Process holder(pid);
-  const std::string proc = "/proc/" + std::to_string(pid);
+  to.reset();
+  char self[32];
+  const long length = sys::raw::call_retrying(SYS_read, from.get(), self, sizeof self);
+  if (length <= 0) return Error::of(Kind::os, "the holder of a mount's id mappings ended early");
+  const std::string proc = "/proc/" + std::string(self, static_cast<std::size_t>(length));
   TRY(sys::write_once(proc + "/uid_map", map_text(uids)));
   TRY(sys::write_once(proc + "/gid_map", map_text(gids)));
   return sys::open_file(proc + "/ns/user", O_RDONLY);
