@@ -4,6 +4,7 @@
 #include <linux/mount.h>
 #include <sys/mount.h>
 
+#include "caisson/sys/file.h"
 #include "caisson/sys/raw.h"
 
 namespace caisson::sys {
@@ -69,10 +70,12 @@ Result<void> set_propagation(const std::string& path, unsigned long flags) {
 }
 
 Result<void> pivot_to(int root) {
+  // mount(2) does not cross from "." to what is stacked on it, as umount(2) does: the old root needs a descriptor.
+  const UniqueFd old = TRY(open_file("/", O_PATH | O_DIRECTORY));
   if (const long r = raw::call(SYS_fchdir, root); r < 0) return failure(r, "fchdir");
   if (const long r = raw::call(SYS_pivot_root, ".", "."); r < 0) return failure(r, "pivot_root");
-  // The old root is now stacked over the new one, and "." is what is below it. It must not carry our
-  // unmount to its peers on the host.
+  // It must not carry our unmount to its peers on the host: those would lose everything that is mounted there.
+  if (const long r = raw::call(SYS_fchdir, old.get()); r < 0) return failure(r, "fchdir to the old root");
   if (const long r = raw::call(SYS_mount, nullptr, ".", nullptr, MS_SLAVE | MS_REC, nullptr); r < 0)
     return failure(r, "make the old root a slave");
   if (const long r = raw::call(SYS_umount2, ".", MNT_DETACH); r < 0) return failure(r, "detach the old root");

@@ -102,6 +102,22 @@ class Rootfs(RuntimeTest):
         if PEER == "caisson":  # runc leaves its root private
             self.assertIn("shared:", self.propagation("shared")[0])
 
+    def test_AHostWhoseMountsAreSharedKeepsThemAll(self):
+        """systemd makes / shared. The host here is a mount namespace of the test, with peers of its own."""
+        for value in ("shared", "rshared", "slave", "rslave", "private", "rprivate", ""):
+            with self.subTest(value=value):
+                c = self.container("/bin/true")
+                c.linux["rootfsPropagation"] = value
+                c.mount("/vol", self.directory, "bind", ["rbind", "rshared"])
+                before, after = (os.path.join(self.directory, f"{name}-{value}") for name in ("before", "after"))
+                script = ("mount --make-rshared / && cat /proc/self/mountinfo > $1 && shift && after=$1 && shift && \"$@\"; rc=$?; "
+                          "cat /proc/self/mountinfo > $after; exit $rc")
+                c.run(wrap=("unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", script, "sh", before, after))
+                with open(before) as first, open(after) as second:
+                    was, now = first.read(), second.read()
+                self.assertIn(" shared:", was)
+                self.assertEqual(now, was)
+
     def test_UnknownPropagationIsRefused(self):
         c = self.container()
         c.linux["rootfsPropagation"] = "banana"
