@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "caisson/oci/guest_path.h"
 #include "caisson/sys/file.h"
 #include "caisson/sys/process.h"
 #include "caisson/sys/raw.h"
@@ -159,7 +160,7 @@ Result<UniqueFd> map_namespace(const std::vector<oci::IdMapping>& uids, const st
 
 Result<void> make_parent_private(const std::string& path) {
   // The mount point is the longest prefix that takes a propagation change: anything else is EINVAL.
-  std::string at = clean_path(path);
+  std::string at = oci::clean_guest_path(path);
   for (;;) {
     auto done = sys::set_propagation(at, MS_PRIVATE);
     if (done || !done.error().is(EINVAL) || at == "/") return done;

@@ -106,6 +106,11 @@ class Init {
     TRY(setup.begin());
     if (r_.plan.personality)
       if (const long r = raw::call(SYS_personality, *r_.plan.personality); r < 0) return failure(r, "personality");
+    if (const auto& policy = r_.plan.memory_policy) {
+      const long r = raw::call(SYS_set_mempolicy, policy->mode, policy->nodes.data(),
+                               policy->nodes.size() * sizeof(unsigned long) * 8 + 1);
+      if (r < 0) return failure(r, "linux.memoryPolicy: set_mempolicy");
+    }
     const bool hooks = !r_.spec->hooks.start_container.empty();
     TRY(setup.settle());
     const auto listener = TRY(setup.load_listener());

@@ -68,6 +68,21 @@ Result<void> check_apparmor(const Plan& plan) {
   return Error::of(Kind::invalid, "process.apparmorProfile: apparmor is not enabled on this machine");
 }
 
+// A network namespace given by its path may be the host's: its sysctls are not the container's to set.
+Result<void> check_network_sysctls(const oci::Spec& spec) {
+  const oci::Namespace* network = spec.linux.find(oci::NamespaceType::network);
+  if (network == nullptr || network->path.empty()) return ok();
+  struct stat theirs{};
+  struct stat ours{};
+  if (::stat(network->path.c_str(), &theirs) < 0) return Error::os(errno, "stat " + network->path);
+  if (::stat("/proc/self/ns/net", &ours) < 0) return Error::os(errno, "stat /proc/self/ns/net");
+  if (theirs.st_dev != ours.st_dev || theirs.st_ino != ours.st_ino) return ok();
+  for (const auto& [name, value] : spec.linux.sysctl)
+    if (name.starts_with("net.") || name.starts_with("net/"))
+      return Error::of(Kind::invalid, "sysctl \"" + name + "\" not allowed in host network namespace");
+  return ok();
+}
+
 class Creation {
  public:
   Creation(Context& context, const Arguments& arguments, StartBy start_by)
@@ -76,6 +91,11 @@ class Creation {
   Result<Created> create(UniqueFd console) {
     bundle_ = TRY(read_bundle(arguments_.text("bundle")));
     TRY(check_apparmor(bundle_.plan));
+    TRY(check_network_sysctls(bundle_.spec));
+    if (context_.cgroup_manager == CgroupManager::systemd)
+      return Error::of(
+          Kind::unsupported,
+          "the systemd cgroup driver is not supported: use cgroupfs (Docker: native.cgroupdriver=cgroupfs)");
     TRY(prepare(std::move(console)));
     Record record = TRY(context_.store.create(arguments_.id()));
     TRY(record.save_config(bundle_.config));

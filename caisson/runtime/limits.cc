@@ -2,6 +2,7 @@
 
 #include <linux/capability.h>
 
+#include "caisson/oci/number_list.h"
 #include "caisson/sys/file.h"
 #include "caisson/sys/raw.h"
 
@@ -63,8 +64,8 @@ Result<void> give_limits(pid_t pid, const ProcessPlan& plan, RlimitsBy by) {
 
 Result<void> set_affinity(pid_t pid, const std::string& cpus) {
   if (cpus.empty()) return ok();
-  const std::vector<std::uint64_t> mask = TRY(parse_cpu_list(cpus));
-  const long r = raw::call(SYS_sched_setaffinity, pid, mask.size() * sizeof(std::uint64_t), mask.data());
+  const std::vector<unsigned long> mask = TRY(oci::parse_number_list(cpus));
+  const long r = raw::call(SYS_sched_setaffinity, pid, mask.size() * sizeof(unsigned long), mask.data());
   if (r < 0) return failure(r, "error setting CPU affinity to " + cpus);
   return ok();
 }

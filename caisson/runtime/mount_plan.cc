@@ -3,50 +3,19 @@
 #include <linux/mount.h>
 #include <sys/mount.h>
 
-#include <algorithm>
+#include "caisson/oci/guest_path.h"
 
 namespace caisson::runtime {
 namespace {
 
-// Below /proc only these may be mounted over: files that lxcfs gives, and nodes that are safe to hide.
-// source: runc rootfs_linux.go checkProcMount; CVE-2019-16884
-constexpr std::string_view allowed_below_proc[] = {
-    "/proc/cpuinfo",
-    "/proc/diskstats",
-    "/proc/meminfo",
-    "/proc/stat",
-    "/proc/swaps",
-    "/proc/uptime",
-    "/proc/loadavg",
-    "/proc/slabinfo",
-    "/proc/net/dev",
-    "/proc/sys/kernel/ns_last_pid",
-    "/proc/sys/crypto/fips_enabled",
-    "/proc/sys/fs/binfmt_misc",
-};
-
-Result<void> check_proc(const MountStep& step) {
-  if (step.target != "/proc" && !step.target.starts_with("/proc/")) return ok();
-  if (step.target == "/proc") {
-    const bool bound_proc = step.kind == MountKind::bind && (step.source == "/proc" || step.source == "/proc/");
-    if (step.type == "proc" || bound_proc || step.kind == MountKind::remount) return ok();
-    return Error::of(Kind::invalid, "cannot be mounted because it is not of type proc");
-  }
-  if (std::find(std::begin(allowed_below_proc), std::end(allowed_below_proc), step.target) !=
-      std::end(allowed_below_proc))
-    return ok();
-  return Error::of(Kind::invalid, "cannot be mounted because it is inside /proc");
-}
-
 Result<MountStep> plan_one(const oci::Mount& m, const std::string& bundle) {
   MountStep step;
-  step.target = clean_path(m.destination);
+  step.target = oci::clean_guest_path(m.destination);
   step.options = oci::parse_mount_options(m.options);
   step.type = m.type;
   step.source = m.source;
   step.uid_mappings = m.uid_mappings;
   step.gid_mappings = m.gid_mappings;
-  const bool mapped = !m.uid_mappings.empty() || !m.gid_mappings.empty() || step.options.idmap != oci::Idmap::none;
   if (oci::is_bind(m, step.options)) {
     step.kind = MountKind::bind;
     if (m.source.empty()) return Error::of(Kind::invalid, "a bind mount needs a source");
@@ -60,14 +29,10 @@ Result<MountStep> plan_one(const oci::Mount& m, const std::string& bundle) {
   } else if (m.type.empty()) {
     return Error::of(Kind::invalid, "has no type");
   }
-  if (mapped && step.kind != MountKind::bind) return Error::of(Kind::invalid, "only bind mounts can be idmapped");
-  if (m.uid_mappings.empty() != m.gid_mappings.empty())
-    return Error::of(Kind::invalid, "needs both uidMappings and gidMappings, or neither");
   if (step.target == "/" && step.kind != MountKind::remount)
     return Error::of(Kind::invalid, "the root file system cannot be mounted over");
   step.read_only_last = m.type == "tmpfs" && (step.options.flags & MS_RDONLY) != 0;
   if (step.read_only_last) step.options.flags &= ~static_cast<unsigned long>(MS_RDONLY);
-  TRY(check_proc(step));
   return step;
 }
 
@@ -105,22 +70,6 @@ std::string propagation_text(unsigned long flags) {
 }
 
 }  // namespace
-
-std::string clean_path(std::string_view path) {
-  std::vector<std::string_view> parts;
-  while (!path.empty()) {
-    const std::string_view part = path.substr(0, path.find('/'));
-    path.remove_prefix(std::min(part.size() + 1, path.size()));
-    if (part.empty() || part == ".") continue;
-    if (part != "..")
-      parts.push_back(part);
-    else if (!parts.empty())
-      parts.pop_back();
-  }
-  std::string out;
-  for (std::string_view part : parts) out.append("/").append(part);
-  return out.empty() ? "/" : out;
-}
 
 Result<std::vector<MountStep>> plan_mounts(const oci::Spec& spec, const std::string& bundle) {
   std::vector<MountStep> steps;

@@ -37,7 +37,4 @@ Result<std::vector<MountStep>> plan_mounts(const oci::Spec& spec, const std::str
 
 std::string to_text(const MountStep& step);
 
-// "/a//b/../c" -> "/a/c"; what is not absolute is taken from "/". ".." never climbs above "/".
-std::string clean_path(std::string_view path);
-
 }  // namespace caisson::runtime

@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 
 #include "caisson/oci/document.h"
+#include "caisson/oci/guest_path.h"
 #include "caisson/oci/kernel_names.h"
+#include "caisson/oci/number_list.h"
 #include "caisson/oci/validate.h"
 
 namespace caisson::runtime {
@@ -102,7 +104,7 @@ Result<RootPlan> plan_root(const oci::Spec& spec, const PlanFacts& facts, bool l
 
 Result<DeviceNode> plan_device(const oci::Device& d) {
   const std::uint32_t type = d.type == "p" ? S_IFIFO : d.type == "b" ? S_IFBLK : S_IFCHR;
-  DeviceNode node{.path = clean_path(d.path),
+  DeviceNode node{.path = oci::clean_guest_path(d.path),
                   .type = type,
                   .major = static_cast<unsigned>(d.major),
                   .minor = static_cast<unsigned>(d.minor),
@@ -153,6 +155,24 @@ void plan_device_rules(const oci::Spec& spec, Plan& plan) {
   }
 }
 
+// Left out in silence, these would leave a container with less than it was promised.
+Result<void> refuse_unsupported(const oci::Spec& spec) {
+  if (!spec.linux.net_devices.empty()) return Error::of(Kind::unsupported, "linux.netDevices is not supported");
+  if (spec.linux.intel_rdt) return Error::of(Kind::unsupported, "linux.intelRdt is not supported");
+  return ok();
+}
+
+Result<std::optional<MemoryPolicyPlan>> plan_memory_policy(const oci::Spec& spec) {
+  if (!spec.linux.memory_policy) return std::optional<MemoryPolicyPlan>();
+  const oci::MemoryPolicy& policy = *spec.linux.memory_policy;
+  MemoryPolicyPlan out;
+  out.mode = static_cast<int>(oci::number_of(oci::memory_policies(), policy.mode).value_or(0));
+  for (const std::string& flag : policy.flags)
+    out.mode |= static_cast<int>(oci::number_of(oci::memory_policy_flags(), flag).value_or(0));
+  out.nodes = TRY(oci::parse_number_list(policy.nodes).during("linux.memoryPolicy.nodes"));
+  return std::optional<MemoryPolicyPlan>(std::move(out));
+}
+
 Result<std::optional<unsigned long>> plan_personality(const oci::Spec& spec) {
   if (!spec.linux.personality) return std::optional<unsigned long>();
   const auto domain = oci::number_of(oci::personalities(), spec.linux.personality->domain);
@@ -173,14 +193,15 @@ bool NamespacePlan::needs_stage() const {
 
 Result<Plan> plan_container(const oci::Spec& spec, const PlanFacts& facts) {
   TRY(oci::validate(spec));
+  TRY(refuse_unsupported(spec));
   Plan plan;
   plan.namespaces = TRY(plan_namespaces(spec));
   plan.root = TRY(plan_root(spec, facts, plan.namespaces.locked_mounts));
   plan.mounts = TRY(plan_mounts(spec, facts.bundle));
   TRY(plan_devices(spec, plan));
   plan_device_rules(spec, plan);
-  for (const std::string& path : spec.linux.readonly_paths) plan.readonly_paths.push_back(clean_path(path));
-  for (const std::string& path : spec.linux.masked_paths) plan.masked_paths.push_back(clean_path(path));
+  for (const std::string& path : spec.linux.readonly_paths) plan.readonly_paths.push_back(oci::clean_guest_path(path));
+  for (const std::string& path : spec.linux.masked_paths) plan.masked_paths.push_back(oci::clean_guest_path(path));
   for (const auto& [name, value] : spec.linux.sysctl) {
     std::string path = TRY(oci::sysctl_path(name));
     plan.sysctls.emplace_back(std::move(path), value);
@@ -190,6 +211,7 @@ Result<Plan> plan_container(const oci::Spec& spec, const PlanFacts& facts) {
   const auto delegate = spec.annotations.find("io.caisson.delegate-cgroup");
   plan.delegate_cgroup = delegate != spec.annotations.end() && delegate->second == "true";
   plan.personality = TRY(plan_personality(spec));
+  plan.memory_policy = TRY(plan_memory_policy(spec));
   // In a user namespace of its own a container can be given everything: it reaches no further than that.
   const std::uint64_t available = plan.namespaces.has_user() ? ~std::uint64_t{0} : facts.capabilities;
   plan.process = TRY(plan_process(*spec.process, available));

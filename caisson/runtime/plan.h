@@ -55,6 +55,11 @@ struct DeviceNode {
   std::uint32_t uid = 0, gid = 0;  // inside the container
 };
 
+struct MemoryPolicyPlan {
+  int mode = 0;                      // MPOL_* with MPOL_F_*
+  std::vector<unsigned long> nodes;  // bit mask
+};
+
 struct Plan {
   NamespacePlan namespaces;
   RootPlan root;
@@ -67,6 +72,7 @@ struct Plan {
   std::vector<oci::DeviceRule> device_rules;  // the whole list, defaults first
   bool delegate_cgroup = false;
   std::optional<unsigned long> personality;
+  std::optional<MemoryPolicyPlan> memory_policy;
   ProcessPlan process;
 };
 

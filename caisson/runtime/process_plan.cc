@@ -1,7 +1,5 @@
 #include "caisson/runtime/process_plan.h"
 
-#include <charconv>
-
 #include "caisson/oci/kernel_names.h"
 
 namespace caisson::runtime {
@@ -77,35 +75,10 @@ Result<ProcessPlan> plan_process(const oci::Process& p, std::uint64_t available)
   if (p.exec_cpu_affinity) {
     out.initial_affinity = p.exec_cpu_affinity->initial;
     out.final_affinity = p.exec_cpu_affinity->final;
-    TRY(parse_cpu_list(out.initial_affinity).during("process.execCPUAffinity.initial"));
-    TRY(parse_cpu_list(out.final_affinity).during("process.execCPUAffinity.final"));
   }
   out.terminal = p.terminal;
   out.console_size = p.console_size;
   return out;
-}
-
-Result<std::vector<std::uint64_t>> parse_cpu_list(std::string_view list) {
-  constexpr unsigned most = 8192;  // CONFIG_NR_CPUS of the largest distribution kernels
-  std::vector<std::uint64_t> mask;
-  while (!list.empty()) {
-    const std::string_view part = list.substr(0, list.find(','));
-    list.remove_prefix(std::min(part.size() + 1, list.size()));
-    unsigned first = 0;
-    const char* end = part.data() + part.size();
-    auto [next, error] = std::from_chars(part.data(), end, first);
-    unsigned last = first;
-    if (error == std::errc() && next != end && *next == '-') {
-      auto range = std::from_chars(next + 1, end, last);
-      next = range.ptr;
-      error = range.ec;
-    }
-    if (error != std::errc() || next != end || last < first || last >= most)
-      return Error::of(Kind::invalid, "not a list of CPUs: " + std::string(part));
-    if (mask.size() <= last / 64) mask.resize(last / 64 + 1);
-    for (unsigned cpu = first; cpu <= last; ++cpu) mask[cpu / 64] |= std::uint64_t{1} << (cpu % 64);
-  }
-  return mask;
 }
 
 namespace {

@@ -57,7 +57,4 @@ Result<ProcessPlan> plan_process(const oci::Process& process, std::uint64_t avai
 
 std::string to_text(const ProcessPlan& plan);
 
-// "0-2,5" -> the cpus as a bit mask of 64-bit words. errors: invalid
-Result<std::vector<std::uint64_t>> parse_cpu_list(std::string_view list);
-
 }  // namespace caisson::runtime

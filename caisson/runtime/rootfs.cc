@@ -99,6 +99,14 @@ Result<void> Rootfs::apply(const MountStep& step) {
   return Error::of(Kind::internal, "no such kind of mount");
 }
 
+// A link in the image may lead a harmless destination into /proc. CVE-2019-16884, CVE-2025-52881
+static Result<void> refuse_hidden_proc(const MountStep& step, const UniqueFd& target) {
+  if (step.target == "/proc" || step.target.starts_with("/proc/")) return ok();  // checked by oci::validate
+  const std::uint64_t magic = TRY(sys::filesystem_magic(target.get()));
+  if (magic != proc_super_magic) return ok();
+  return Error::of(Kind::invalid, step.target + " leads into /proc, where nothing may be mounted");
+}
+
 Result<void> Rootfs::bind(const MountStep& step) {
   UniqueFd tree;
   if (!clones_.empty() && !step.options.inside)
@@ -114,6 +122,12 @@ Result<void> Rootfs::bind(const MountStep& step) {
   const struct stat found = TRY(sys::status_of(target.get()));
   if (S_ISDIR(source.st_mode) != S_ISDIR(found.st_mode))
     return Error::os(ENOTDIR, "a directory and a file cannot be mounted on each other");
+  TRY(refuse_hidden_proc(step, target));
+  if (step.target == "/proc") {
+    const std::uint64_t magic = TRY(sys::filesystem_magic(tree.get()));
+    if (magic != proc_super_magic)
+      return Error::of(Kind::invalid, "/proc cannot be mounted because it is not of type proc");
+  }
   TRY(finish(step, tree));
   return sys::attach_mount(tree.get(), target.get());
 }
@@ -150,6 +164,7 @@ Result<void> Rootfs::mount_filesystem(const MountStep& step) {
     return Error::of(Kind::invalid, step.target + " must be mounted on an ordinary directory");
   if (!opened) opened = sys::make_directories_in_root(root_.get(), step.target, 0755);
   const UniqueFd target = TRY(std::move(opened));
+  TRY(refuse_hidden_proc(step, target));
   UniqueFd covered;
   if (step.options.copy_up) covered = TRY(sys::open_in_root(root_.get(), step.target, O_RDONLY | O_DIRECTORY));
   std::uint32_t uid = 0;
