@@ -269,21 +269,20 @@ Result<bool> uses_notify(const oci::Seccomp& source, std::uint32_t default_actio
 
 Result<Program> compile(const oci::Seccomp& source) {
   Profile profile;
-  profile.default_action =
-      TRY(action_value(source.default_action, source.default_errno_ret).during("linux.seccomp.defaultAction"));
+  profile.default_action = TRY(action_value(source.default_action, source.default_errno_ret).during("defaultAction"));
   for (std::size_t i = 0; i < source.syscalls.size(); ++i) {
-    auto rules = TRY(rules_of(source.syscalls[i]).during("linux.seccomp.syscalls[" + std::to_string(i) + "]"));
+    auto rules = TRY(rules_of(source.syscalls[i]).during("syscalls[" + std::to_string(i) + "]"));
     profile.rules.push_back(std::move(rules));
   }
-  profile.abis = TRY(abis_of(source).during("linux.seccomp.architectures"));
+  profile.abis = TRY(abis_of(source).during("architectures"));
 
   Program out;
-  out.notify = TRY(uses_notify(source, profile.default_action).during("linux.seccomp"));
-  out.flags = TRY(flags_of(source, out.notify).during("linux.seccomp.flags"));
+  out.notify = TRY(uses_notify(source, profile.default_action));
+  out.flags = TRY(flags_of(source, out.notify).during("flags"));
   out.filter = generate(source, profile);
   if (out.filter.size() > BPF_MAXINSNS)
-    return Error::of(Kind::invalid, "linux.seccomp: needs " + std::to_string(out.filter.size()) +
-                                        " instructions, the kernel takes " + std::to_string(BPF_MAXINSNS));
+    return Error::of(Kind::invalid, "needs " + std::to_string(out.filter.size()) + " instructions, the kernel takes " +
+                                        std::to_string(BPF_MAXINSNS));
   return out;
 }
 

@@ -26,6 +26,7 @@ struct Program {
 //   * an architecture that the profile does not list kills the thread. The native one is always listed;
 //   * a call newer than the newest in the profile gives ENOSYS, not the default's EPERM, so that libc falls back to
 //     an older call, unless the default lets calls through.
+// Errors name the place inside linux.seccomp, which the caller adds.
 //   errors  invalid: unknown action, operator, architecture or flag; errno out of range; notify where it cannot be
 Result<Program> compile(const oci::Seccomp& source);
 

@@ -287,29 +287,29 @@ TEST(Compile, FlagsBecomeTheKernels) {
 
 TEST(Compile, RefusesWhatItDoesNotKnowByName) {
   oci::Seccomp profile = one_rule({{"getpid"}, "SCMP_ACT_NONSENSE", {}, {}});
-  EXPECT_EQ(error_of(profile), "linux.seccomp.syscalls[0]: string SCMP_ACT_NONSENSE is not a valid action for seccomp");
+  EXPECT_EQ(error_of(profile), "syscalls[0]: string SCMP_ACT_NONSENSE is not a valid action for seccomp");
   profile = one_rule({{"getpid"}, "SCMP_ACT_ERRNO", {}, {{0, 1, 0, "SCMP_CMP_WHAT"}}});
-  EXPECT_EQ(error_of(profile), "linux.seccomp.syscalls[0]: string SCMP_CMP_WHAT is not a valid operator for seccomp");
+  EXPECT_EQ(error_of(profile), "syscalls[0]: string SCMP_CMP_WHAT is not a valid operator for seccomp");
   profile = one_rule({{"getpid"}, "SCMP_ACT_ERRNO", {}, {{6, 1, 0, "SCMP_CMP_EQ"}}});
-  EXPECT_EQ(error_of(profile), "linux.seccomp.syscalls[0]: a system call has six arguments, there is no index 6");
+  EXPECT_EQ(error_of(profile), "syscalls[0]: a system call has six arguments, there is no index 6");
   profile = one_rule({{"getpid"}, "SCMP_ACT_ERRNO", 4096, {}});
-  EXPECT_EQ(error_of(profile), "linux.seccomp.syscalls[0]: errnoRet 4096 is above 4095");
+  EXPECT_EQ(error_of(profile), "syscalls[0]: errnoRet 4096 is above 4095");
   profile = one_rule({{"getpid"}, "SCMP_ACT_ERRNO", {}, {}});
   profile.flags = {"SECCOMP_FILTER_FLAG_WHAT"};
-  EXPECT_EQ(error_of(profile), "linux.seccomp.flags: seccomp flag SECCOMP_FILTER_FLAG_WHAT is not known");
+  EXPECT_EQ(error_of(profile), "flags: seccomp flag SECCOMP_FILTER_FLAG_WHAT is not known");
   profile.flags = {};
   profile.architectures = {"SCMP_ARCH_PDP11"};
-  EXPECT_EQ(error_of(profile), "linux.seccomp.architectures: string SCMP_ARCH_PDP11 is not a valid arch for seccomp");
+  EXPECT_EQ(error_of(profile), "architectures: string SCMP_ARCH_PDP11 is not a valid arch for seccomp");
 }
 
 TEST(Compile, RefusesNotifyWhereItWouldHang) {
   oci::Seccomp profile = one_rule({{"getpid"}, "SCMP_ACT_NOTIFY", {}, {}});
-  EXPECT_EQ(error_of(profile), "linux.seccomp: seccomp listenerPath is not set");
+  EXPECT_EQ(error_of(profile), "seccomp listenerPath is not set");
   profile.listener_path = "/run/agent";
   profile.syscalls[0].names = {"write"};
-  EXPECT_EQ(error_of(profile), "linux.seccomp: SCMP_ACT_NOTIFY cannot be used for the write syscall");
+  EXPECT_EQ(error_of(profile), "SCMP_ACT_NOTIFY cannot be used for the write syscall");
   profile.default_action = "SCMP_ACT_NOTIFY";
-  EXPECT_EQ(error_of(profile), "linux.seccomp: SCMP_ACT_NOTIFY cannot be used as default action");
+  EXPECT_EQ(error_of(profile), "SCMP_ACT_NOTIFY cannot be used as default action");
 }
 
 }  // namespace
