@@ -10,6 +10,7 @@
 
 #include "caisson/oci/guest_path.h"
 #include "caisson/sys/file.h"
+#include "caisson/sys/map_namespace.h"
 #include "caisson/sys/process.h"
 #include "caisson/sys/raw.h"
 
@@ -98,7 +99,7 @@ Result<UniqueFd> clone_bind(const MountStep& step, const Plan& plan, int user_na
   if (own_maps) {
     const bool same = user_namespace >= 0 && step.uid_mappings == plan.namespaces.uid_mappings &&
                       step.gid_mappings == plan.namespaces.gid_mappings;
-    if (!same) maps = TRY(map_namespace(step.uid_mappings, step.gid_mappings));
+    if (!same) maps = TRY(sys::make_map_namespace(map_text(step.uid_mappings), map_text(step.gid_mappings)));
   }
   const int from = maps ? maps.get() : user_namespace;
   if (from < 0) return Error::of(Kind::invalid, "an idmapped mount needs id mappings or a user namespace");
@@ -130,32 +131,6 @@ std::string map_text(const std::vector<oci::IdMapping>& mappings) {
   for (const oci::IdMapping& m : mappings)
     out += std::to_string(m.container_id) + " " + std::to_string(m.host_id) + " " + std::to_string(m.size) + "\n";
   return out;
-}
-
-Result<UniqueFd> map_namespace(const std::vector<oci::IdMapping>& uids, const std::vector<oci::IdMapping>& gids) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) < 0) return Error::os(errno, "pipe");
-  const UniqueFd from(ends[0]);
-  UniqueFd to(ends[1]);
-  const pid_t pid = TRY(sys::clone_process(CLONE_NEWUSER));
-  if (pid == 0) {
-    sys::raw::call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
-    // Its number in /proc, which is not its pid when we are in a newer pid namespace than that /proc.
-    char self[32];
-    const long length = sys::raw::call(SYS_readlinkat, AT_FDCWD, "/proc/self", self, sizeof self);
-    if (length > 0) sys::raw::call_retrying(SYS_write, to.get(), self, static_cast<unsigned long>(length));
-    sys::raw::call(SYS_close, to.get());
-    for (;;) sys::raw::call(SYS_pause);
-  }
-  const sys::Process holder(pid);
-  to.reset();
-  char self[32];
-  const long length = sys::raw::call_retrying(SYS_read, from.get(), self, sizeof self);
-  if (length <= 0) return Error::of(Kind::os, "the holder of a mount's id mappings ended early");
-  const std::string proc = "/proc/" + std::string(self, static_cast<std::size_t>(length));
-  TRY(sys::write_once(proc + "/uid_map", map_text(uids)));
-  TRY(sys::write_once(proc + "/gid_map", map_text(gids)));
-  return sys::open_file(proc + "/ns/user", O_RDONLY);
 }
 
 Result<void> make_parent_private(const std::string& path) {

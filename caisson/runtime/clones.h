@@ -25,9 +25,6 @@ Result<sys::UniqueFd> clone_root(const RootPlan& root, int user_namespace);
 // All that Rootfs::build() takes, in its order: the root, then every bind mount that is not made inside.
 Result<std::vector<sys::UniqueFd>> clone_sources(const Plan& plan, int user_namespace);
 
-// A user namespace that only carries maps. Its process has ended when this returns.
-Result<sys::UniqueFd> map_namespace(const std::vector<oci::IdMapping>& uids, const std::vector<oci::IdMapping>& gids);
-
 // The mount that holds `path` becomes private, so that what is mounted there does not travel to its peers.
 Result<void> make_parent_private(const std::string& path);
 

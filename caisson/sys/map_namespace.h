@@ -1,5 +1,5 @@
 // A user namespace nobody lives in: only its maps are wanted, for idmapped mounts.
-// Layer: sys. Used by nest to ask whether a file system can be id-mapped.
+// Layer: sys. Used by runtime for mounts with maps of their own, by nest to ask whether a file system takes any.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
