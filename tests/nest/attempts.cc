@@ -37,7 +37,8 @@ int locked(const char* path) {
   say("remount", ::mount(nullptr, path, nullptr, MS_REMOUNT | MS_BIND, nullptr));
   say("mount_setattr", set_attributes(AT_FDCWD, path, 0));
   const long tree = ::syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-  say("open_tree_and_clear", tree < 0 ? tree : set_attributes(static_cast<int>(tree), "", AT_EMPTY_PATH | AT_RECURSIVE));
+  say("open_tree_and_clear",
+      tree < 0 ? tree : set_attributes(static_cast<int>(tree), "", AT_EMPTY_PATH | AT_RECURSIVE));
   ::mkdir("/tmp/moved", 0755);
   say("move", ::mount(path, "/tmp/moved", nullptr, MS_MOVE, nullptr));
   say("umount", ::umount2(path, 0));
