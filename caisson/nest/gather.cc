@@ -94,11 +94,17 @@ Result<RootFacts> gather_root(const oci::Spec& spec, const std::string& bundle) 
   if (!mount) return Error::of(Kind::unsupported, "root file system " + out.path + ": not in mountinfo");
   out.filesystem = mount->type;
   out.is_mount = mount->point == out.path;
-  if (mount->type == "overlay" && out.is_mount && mount->root == "/") {
-    out.overlay = TRY(parse_overlay(mount->super_options).during("root file system " + out.path));
-    TRY(make_absolute(*out.overlay, out.path));
+  if (mount->type != "overlay" || !out.is_mount || mount->root != "/") return out;
+  auto layers = parse_overlay(mount->super_options).during("root file system " + out.path);
+  auto found = layers ? make_absolute(*layers, out.path) : ok();
+  if (layers && found) {
+    out.overlay = *std::move(layers);
+    return out;
   }
-  return out;
+  // Whoever brings the ids has mapped the layers too (podman unmounts its mapped ones at once): they stay as they are.
+  if (owner_of(spec) != Owner::nest) return out;
+  if (!layers) return std::move(layers).error();
+  return std::move(found).error();
 }
 
 void gather_limits(Facts& facts) {
