@@ -83,7 +83,6 @@ Result<void> write_nest(Store& store, const Context& context, oci::Document& doc
   facts.first_id = record.first_id;
   const std::string data = store.directory(record.key) + "/data";
   if (carries_overlays(data)) facts.data_directory = data;
-  TRY(store.write_live(live));
   TRY(gather_sources(facts, spec));
   Plan plan = TRY(plan_nest(std::move(spec), facts));
   TRY(make_data_roots(plan, facts));

@@ -129,6 +129,14 @@ Result<void> gather_sources(Facts& facts, const oci::Spec& spec) {
   const std::uint32_t first =
       own_ids || spec.linux.uid_mappings.empty() ? facts.first_id : spec.linux.uid_mappings.front().host_id;
   if (first == 0) return ok();  // joined, and we are not told its maps: nothing can be tried
+  const auto is_bind = [](const oci::Mount& mount) {
+    return oci::is_bind(mount, oci::parse_mount_options(mount.options));
+  };
+  const bool binds = own_ids && std::ranges::any_of(spec.mounts, is_bind);
+  if (!facts.root.overlay && !binds && facts.root.filesystem != "overlay") {
+    facts.root.can_idmap = true;  // nothing else to try, and the runtime tries the root itself
+    return ok();
+  }
   const std::string map = "0 " + std::to_string(first) + " " + std::to_string(ids_per_nest) + "\n";
   const sys::UniqueFd userns = TRY(sys::make_map_namespace(map, map));
   if (!facts.root.overlay && facts.root.filesystem != "overlay")
@@ -137,7 +145,7 @@ Result<void> gather_sources(Facts& facts, const oci::Spec& spec) {
     facts.data_can_idmap = try_idmap(facts.data_directory, userns.get()) != Idmapping::no;
   if (!own_ids) return ok();
   for (const oci::Mount& mount : spec.mounts) {
-    if (!oci::is_bind(mount, oci::parse_mount_options(mount.options))) continue;
+    if (!is_bind(mount)) continue;
     Source source;
     source.kind = kind_of(mount.source);
     if (source.kind != SourceKind::missing && source.kind != SourceKind::device)

@@ -31,8 +31,9 @@ constexpr FlagPair pairs[] = {
 
 Result<UniqueFd> clone_mapped(const std::string& path, Recursive recursive, int user_namespace) {
   UniqueFd tree = TRY(sys::open_tree_clone(AT_FDCWD, path, recursive));
-  TRY(sys::set_mount_attributes(tree.get(), {.set = MOUNT_ATTR_IDMAP, .userns = user_namespace}, recursive)
-          .during("idmap " + path));
+  auto mapped = sys::set_mount_attributes(tree.get(), {.set = MOUNT_ATTR_IDMAP, .userns = user_namespace}, recursive);
+  if (!mapped && mapped.error().is(EINVAL)) mapped = std::move(mapped).during("the file system cannot be id-mapped");
+  TRY(std::move(mapped).during("idmap " + path));
   return tree;
 }
 
