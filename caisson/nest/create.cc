@@ -125,7 +125,8 @@ Result<std::vector<std::string>> prepare(const Context& context) {
   TRY(check_name(store, live.name));
   auto written = write_nest(store, context, document, std::move(spec), facts, live);
   if (!written) {
-    (void)store.release(live.name);
+    // Before the claims there is only the record, which another container of the same root and ID may have left.
+    if (!store.release(live.name) && !live.key.empty()) (void)store.drop_if_empty(live.key);
     return std::move(written).error();
   }
   std::vector<std::string> argv = {"caisson-runtime"};
