@@ -28,7 +28,7 @@ Error already_exists() { return Error::of(Kind::conflict, "container with given 
 // Whose container it is, as `list` shows it. Not getpwuid(3): a static executable must not load NSS modules.
 std::string user_name(uid_t uid) {
   if (uid == 0) return "root";
-  const std::string number = std::to_string(uid);
+  std::string number = std::to_string(uid);
   const auto passwd = sys::read_file("/etc/passwd");
   if (!passwd) return number;
   std::string_view rest = *passwd;

@@ -57,6 +57,8 @@ class Record {
  public:
   Record(Record&& other) noexcept = default;
   Record& operator=(Record&&) = delete;
+  Record(const Record&) = delete;
+  Record& operator=(const Record&) = delete;
   ~Record();  // removes a directory from create() that was not kept
 
   int fd() const { return fd_.get(); }  // borrowed: the directory
