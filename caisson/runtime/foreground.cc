@@ -23,17 +23,15 @@ namespace {
 
 using sys::UniqueFd;
 
-// The one terminal this program can have made raw: stdin's. Kept here because restoring it must also happen when the
-// object was moved.
-termios saved_terminal;
-
-Result<void> make_raw() {
-  if (::tcgetattr(0, &saved_terminal) < 0) return Error::os(errno, "tcgetattr");
-  termios raw = saved_terminal;
+// Standard input's terminal; returns how it was.
+Result<termios> make_raw() {
+  termios saved{};
+  if (::tcgetattr(0, &saved) < 0) return Error::os(errno, "tcgetattr");
+  termios raw = saved;
   ::cfmakeraw(&raw);
   raw.c_oflag |= OPOST;  // output is still for people
   if (::tcsetattr(0, TCSANOW, &raw) < 0) return Error::os(errno, "tcsetattr");
-  return ok();
+  return saved;
 }
 
 // One piece from `from` to `to`; false at the end of `from` (EIO: the terminal's other side is closed).
@@ -62,7 +60,7 @@ Result<Foreground> Foreground::begin(Subreaper subreaper) {
 
 Foreground::~Foreground() {
   if (!signals_) return;
-  if (raw_) ::tcsetattr(0, TCSANOW, &saved_terminal);
+  if (saved_) ::tcsetattr(0, TCSANOW, &*saved_);
   ::sigprocmask(SIG_SETMASK, &old_, nullptr);
 }
 
@@ -71,8 +69,7 @@ Result<void> Foreground::take_terminal(int socket) {
   if (message.descriptors.size() != 1) return Error::of(Kind::os, "the container sent no terminal");
   terminal_ = std::move(message.descriptors[0]);
   if (::isatty(0) == 1) {
-    TRY(make_raw());
-    raw_ = true;
+    saved_ = TRY(make_raw());
     copy_window_size();
   }
   return ok();

@@ -5,6 +5,9 @@
 
 #include <signal.h>
 #include <sys/types.h>
+#include <termios.h>
+
+#include <optional>
 
 #include "caisson/base/result.h"
 #include "caisson/sys/unique_fd.h"
@@ -38,8 +41,7 @@ class Foreground {
   sys::UniqueFd signals_;
   sigset_t old_;
   sys::UniqueFd terminal_;
-  struct SavedTerminal;
-  bool raw_ = false;
+  std::optional<termios> saved_;  // how our own terminal was
 };
 
 // In a new child: no signal blocked, none ignored. A shell's nohup or a caller's mask is not the container's.
