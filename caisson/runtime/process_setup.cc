@@ -232,7 +232,7 @@ std::string refusal(const std::string& path, int& error) {
   }
   if (S_ISDIR(st.st_mode)) {
     error = EISDIR;
-    return "is a directory";
+    return "is a directory: permission denied";  // Docker 20 knows only the second half, Docker 26 both
   }
   if (raw::call(SYS_faccessat2, AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) < 0 || (st.st_mode & 0111) == 0) {
     error = EACCES;

@@ -109,6 +109,7 @@ void begin_child(const InitRequest& request, const Channel& channel) {
   Stage stage(request, channel);
   if (auto done = stage.run(); !done) channel.fail(done.error());
   begin_child(request, channel);
+  channel.await();  // nothing of ours may overtake the stage's word of our pid
   container_init(request, channel);
 }
 
@@ -169,6 +170,7 @@ Result<Spawned> spawn_init(InitRequest& request, Channel& parent_end, Channel& c
     sys::Process first(init);
     TRY(out.init.wait());
     out.init = std::move(first);
+    TRY(parent_end.go());
   }
   if (n.has_user() && !n.locked_mounts) {
     TRY(parent_end.expect(Said::unmapped));
