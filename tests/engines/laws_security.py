@@ -41,7 +41,8 @@ class PrivilegeLaws(Laws):
 
     def test_privileged_has_all_the_host_has(self):
         host = int(self.e.sandbox.run(["grep", "CapBnd", STATUS]).out.split()[1], 16)
-        self.assertEqual(self.capabilities("--privileged"), host)
+        known = (1 << 38) - 1  # Docker 20.10 knows no capability that came after AUDIT_READ
+        self.assertEqual(self.capabilities("--privileged") & known, host & known)
         self.assertEqual(self.once("sh", "-c", "mount -t tmpfs x /srv && mknod /srv/n c 1 3 && echo hi > /srv/n && echo did",
                                    options=("--privileged",)), "did")
 
