@@ -15,6 +15,7 @@
 #include <functional>
 
 #include "caisson/cgroup/files.h"
+#include "caisson/cgroup/limits.h"
 #include "caisson/oci/resources.h"
 #include "caisson/sys/backoff.h"
 #include "caisson/sys/directory.h"
@@ -329,6 +330,65 @@ TEST_P(GroupOnThisMachine, ExecJoinsTheSubGroupItNames) {
   EXPECT_FALSE(group.join_fds_for_exec(::getpid(), {{"", "../other"}}));
   EXPECT_FALSE(group.join_fds_for_exec(::getpid(), {{"nonesuch", "sub"}}));
   EXPECT_FALSE(group.join_fds_for_exec(::getpid(), {{"", "missing"}}));
+}
+
+TEST_F(V2OnThisMachine, LimitsReachTheirFilesAndUpdatesKeepTheOtherHalf) {
+  const Directory& directory = *placement_.unified();
+  if (!directory.has("memory") || !directory.has("pids") || !directory.has("cpu") || !directory.has("cpuset"))
+    GTEST_SKIP() << "needs memory, pids, cpu and cpuset in the v2 hierarchy";
+  oci::Resources resources;
+  resources.memory = oci::Memory{.limit = 64 << 20, .reservation = 32 << 20, .swap = 128 << 20};
+  resources.pids = oci::Pids{20};
+  resources.cpu = oci::Cpu{.shares = 1024, .quota = 50000, .period = 100000, .cpus = "0"};
+  Group group = make(&resources);
+  EXPECT_EQ(text("memory", "memory.max"), std::to_string(64 << 20));
+  EXPECT_EQ(text("memory", "memory.low"), std::to_string(32 << 20));
+  EXPECT_EQ(text("pids", "pids.max"), "20");
+  EXPECT_EQ(text("cpu", "cpu.weight"), "100");
+  EXPECT_EQ(text("cpu", "cpu.max"), "50000 100000");
+  EXPECT_EQ(text("cpuset", "cpuset.cpus"), "0");
+  oci::Resources update;
+  update.cpu = oci::Cpu{.quota = 20000};
+  update.memory = oci::Memory{.limit = 96 << 20};
+  auto applied = group.apply_resources(update);
+  ASSERT_TRUE(applied) << applied.error().message();
+  EXPECT_EQ(text("cpu", "cpu.max"), "20000 100000");
+  EXPECT_EQ(text("memory", "memory.max"), std::to_string(96 << 20));
+  if (sys::exists(directory.absolute() + "/memory.swap.max")) {
+    EXPECT_EQ(text("memory", "memory.swap.max"), std::to_string(32 << 20));
+  }
+  update.cpu = oci::Cpu{.period = 40000};
+  update.memory = oci::Memory{.limit = -1};
+  update.pids = oci::Pids{-1};
+  ASSERT_TRUE(group.apply_resources(update));
+  EXPECT_EQ(text("cpu", "cpu.max"), "20000 40000");
+  EXPECT_EQ(text("memory", "memory.max"), "max");
+  EXPECT_EQ(text("pids", "pids.max"), "max");
+  update = {};
+  update.cpu = oci::Cpu{.idle = 1};
+  applied = group.apply_resources(update);
+  ASSERT_TRUE(applied) << applied.error().message();
+  update.cpu = oci::Cpu{.shares = 2048, .idle = 0};
+  applied = group.apply_resources(update);
+  ASSERT_TRUE(applied) << applied.error().message();
+  EXPECT_EQ(text("cpu", "cpu.weight"), std::to_string(weight_from_shares(2048)));
+}
+
+// The kernel cannot reclaim what is not there to be reclaimed: the usage says by how much it failed.
+TEST_F(V2OnThisMachine, AUsedGroupRefusesAMemoryLimitBelowItsUsageWhenAskedToCheck) {
+  if (!placement_.unified()->has("memory")) GTEST_SKIP() << "needs memory in the v2 hierarchy";
+  Group group = make();
+  JoinFds fds = *group.join_fds();
+  sys::Process child = start_member(fds);
+  ASSERT_TRUE(eventually([&] {
+    auto usage = read_value(placement_.unified()->absolute(), "memory.current");
+    return usage && parse_number(*usage).value_or(0) > 8192;
+  }));
+  oci::Resources update;
+  update.memory = oci::Memory{.limit = 4096, .check_before_update = true};
+  auto applied = group.apply_resources(update);
+  ASSERT_FALSE(applied);
+  EXPECT_NE(applied.error().message().find("rejecting memory limit 4096 <= usage"), std::string::npos);
 }
 
 // What systemd and kubelet do inside: children with controllers, and everybody in a leaf.
