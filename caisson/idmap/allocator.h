@@ -15,8 +15,9 @@
 namespace caisson::idmap {
 
 // DIR/lock is held (flock) during every call; DIR/FIRST holds the range that starts at id FIRST, its text is the
-// holder; DIR/last is a link that says where the search goes on, so that a range rests before it is used again. A record appears whole
-// by rename. One that cannot be read, or is empty after a power cut, still keeps its range from others.
+// holder; DIR/last is a link that says where the search goes on, so that a range rests before it is used again. A
+// record appears whole by rename. One that cannot be read, or is empty after a power cut, still keeps its range from
+// others.
 class Allocator {
  public:
   // Makes the directory (0700) if need be.

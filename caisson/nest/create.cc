@@ -8,8 +8,11 @@
 #include "caisson/nest/report.h"
 #include "caisson/oci/document.h"
 #include "caisson/oci/validate.h"
+#include "caisson/sys/copy_tree.h"
 #include "caisson/sys/directory.h"
 #include "caisson/sys/file.h"
+#include "caisson/sys/link.h"
+#include "caisson/sys/path.h"
 #include "caisson/sys/process_stat.h"
 
 namespace caisson::nest {
@@ -44,10 +47,35 @@ std::string work_directory(const RootFacts& root) {
 
 Result<void> make_data_roots(const Plan& plan, const Facts& facts) {
   for (const DataRoot& root : plan.data_roots) {
+    if (root.preload) continue;
     const auto made = sys::make_directory_at(AT_FDCWD, root.directory, 0711);
     if (!made && !made.error().is(EEXIST)) return made;
     if (made && !facts.data_can_idmap)
       TRY(sys::change_owner_at(AT_FDCWD, root.directory, facts.first_id, facts.first_id));
+  }
+  return ok();
+}
+
+Result<void> copy_from_image(const DataRoot& root, const std::string& image, const std::string& copy) {
+  const sys::UniqueFd top = TRY(sys::open_file(image, O_PATH | O_DIRECTORY));
+  const sys::UniqueFd from = TRY(sys::open_in_root(top.get(), root.destination, O_RDONLY | O_DIRECTORY));
+  TRY(sys::make_directory_at(AT_FDCWD, copy, 0711));
+  const sys::UniqueFd to = TRY(sys::open_file(copy, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  return sys::copy_tree(from.get(), to.get());
+}
+
+// Not under the lock: it takes as long as the image is big. Whole or not at all, by rename.
+Result<void> preload(const std::vector<DataRoot>& roots, const std::string& image) {
+  for (const DataRoot& root : roots) {
+    if (!root.preload || sys::exists(root.directory)) continue;
+    const std::string copy = root.directory + ".partial";
+    TRY(sys::remove_tree_at(AT_FDCWD, copy));
+    auto copied = copy_from_image(root, image, copy);
+    if (!copied) {
+      (void)sys::remove_tree_at(AT_FDCWD, copy);
+      return std::move(copied).during("copy what the image has in " + root.destination);
+    }
+    TRY(sys::rename_path(copy, root.directory));
   }
   return ok();
 }
@@ -74,8 +102,8 @@ bool carries_overlays(const std::string& directory) {
 }
 
 // From here on something is on disk: the caller releases it on an error.
-Result<void> write_nest(Store& store, const Context& context, oci::Document& document, oci::Spec spec, Facts& facts,
-                        Live& live) {
+Result<std::vector<DataRoot>> write_nest(Store& store, const Context& context, oci::Document& document, oci::Spec spec,
+                                         Facts& facts, Live& live) {
   const bool own_ids = owner_of(spec) == Owner::nest;
   const Record record = TRY(store.make(live.name.id, identity_of(facts.root), own_ids));
   TRY(store.check_key(record.key, live.name));
@@ -91,7 +119,7 @@ Result<void> write_nest(Store& store, const Context& context, oci::Document& doc
   document.put(plan.spec);
   TRY(sys::replace_file(store.run_directory(live.name) + "/config.json", document.print(), 0600));
   for (const std::string& warning : plan.warnings) report(context.line, Level::warning, warning);
-  return ok();
+  return std::move(plan.data_roots);
 }
 
 }  // namespace
@@ -120,19 +148,29 @@ Result<std::vector<std::string>> prepare(const Context& context) {
   if (owner_of(spec) != Owner::nest) live.work.clear();
   plan_release_hook(facts, context, live.name);
 
-  Store store = TRY(Store::open(context.places));
-  TRY(store.prune());
-  TRY(check_name(store, live.name));
-  auto written = write_nest(store, context, document, std::move(spec), facts, live);
-  if (!written) {
-    // Before the claims there is only the record, which another container of the same root and ID may have left.
-    if (!store.release(live.name) && !live.key.empty()) (void)store.drop_if_empty(live.key);
-    return std::move(written).error();
+  std::vector<DataRoot> roots;
+  {
+    Store store = TRY(Store::open(context.places));
+    TRY(store.prune());
+    TRY(check_name(store, live.name));
+    auto written = write_nest(store, context, document, std::move(spec), facts, live);
+    if (!written) {
+      // Before the claims there is only the record, which another container of the same root and ID may have left.
+      if (!store.release(live.name) && !live.key.empty()) (void)store.drop_if_empty(live.key);
+      return std::move(written).error();
+    }
+    roots = *std::move(written);
+  }
+  auto loaded = preload(roots, facts.root.path);
+  if (!loaded) {
+    (void)release(context, line.id);
+    return std::move(loaded).error();
   }
   std::vector<std::string> argv = {"caisson-runtime"};
   argv.insert(argv.end(), line.global.begin(), line.global.end());
   argv.push_back(line.command);
-  for (std::string& word : with_flag(line, "bundle", store.run_directory(live.name))) argv.push_back(std::move(word));
+  for (std::string& word : with_flag(line, "bundle", run_directory(context.places, live.name)))
+    argv.push_back(std::move(word));
   return argv;
 }
 

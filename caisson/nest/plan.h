@@ -17,6 +17,7 @@ namespace caisson::nest {
 struct DataRoot {
   std::string destination;  // inside: "/var/lib/docker"
   std::string directory;    // on the host
+  bool preload = false;     // the image has something there: copied when the directory is made, and never again
   bool operator==(const DataRoot&) const = default;
 };
 

@@ -26,10 +26,12 @@ std::vector<Mount> base_mounts() {
       {"/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev"}, {}, {}},
       {"/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", "relatime"}, {}, {}},
       // The clean pair: with it in sight, the kernel lets everybody inside mount a proc and a sysfs of their own,
-      // whatever covers parts of /proc and /sys (DESIGN D2, mount_too_revealing() in fs/namespace.c).
-      {"/dev/.caisson", "tmpfs", "tmpfs", {"nosuid", "nodev", "noexec", "mode=0000", "size=4k"}, {}, {}},
-      {"/dev/.caisson/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}, {}, {}},
-      {"/dev/.caisson/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev"}, {}, {}},
+      // whatever covers parts of /proc and /sys (DESIGN D2, mount_too_revealing() in fs/namespace.c). The name is
+      // LXC's for the same: engines that list every device below /dev (`docker run --privileged`) pass it by.
+      // source: GetDevices() in opencontainers/runc, https://github.com/lxc/lxd/issues/2825
+      {"/dev/.lxc", "tmpfs", "tmpfs", {"nosuid", "nodev", "noexec", "mode=0000", "size=4k"}, {}, {}},
+      {"/dev/.lxc/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}, {}, {}},
+      {"/dev/.lxc/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev"}, {}, {}},
   };
 }
 constexpr std::string_view replaced[] = {"/proc", "/dev", "/dev/pts", "/sys"};
@@ -49,7 +51,7 @@ bool has_option(const Mount& mount, std::string_view option) {
 }
 
 bool is_replaced(std::string_view destination) {
-  return is_at_or_below(destination, "/sys/fs/cgroup") || is_at_or_below(destination, "/dev/.caisson") ||
+  return is_at_or_below(destination, "/sys/fs/cgroup") || is_at_or_below(destination, "/dev/.lxc") ||
          std::ranges::find(replaced, destination) != std::end(replaced);
 }
 
@@ -119,9 +121,13 @@ void plan_data_root(Plan& plan, const std::vector<Mount>& user, const std::strin
                             " stays on the root's overlay: /var/lib/caisson is on a file system that cannot carry it");
     return;
   }
-  if (std::ranges::find(facts.preloaded, path) != facts.preloaded.end())
+  // Inner images that an image brings along cannot be a lower layer: no inner overlay stacks on an overlay. A copy can.
+  const bool has_content = std::ranges::find(facts.preloaded, path) != facts.preloaded.end();
+  if (has_content && !facts.data_can_idmap)
     plan.warnings.push_back("what the image has in " + path + " is hidden by the nest's own directory");
-  DataRoot root{.destination = path, .directory = facts.data_directory + "/" + directory_name(path)};
+  DataRoot root{.destination = path,
+                .directory = facts.data_directory + "/" + directory_name(path),
+                .preload = has_content && facts.data_can_idmap};
   std::vector<std::string> options = {"bind"};
   if (facts.data_can_idmap) options.emplace_back("idmap");
   plan.spec.mounts.push_back({.destination = path,

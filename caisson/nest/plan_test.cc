@@ -203,7 +203,18 @@ TEST(NestPlan, DaemonJsonMovesDockersDataRoot) {
   Facts facts = machine(spec);
   facts.docker_data_root = "/data/docker";
   const Plan plan = planned(spec, facts);
-  EXPECT_THAT(plan.data_roots, Contains(DataRoot{"/data/docker", "/var/lib/caisson/nests/KEY/data/data-docker"}));
+  EXPECT_THAT(plan.data_roots,
+              Contains(DataRoot{"/data/docker", "/var/lib/caisson/nests/KEY/data/data-docker", false}));
+}
+
+TEST(NestPlan, WhatAnImageBringsIsCopiedOnlyWhereItIsVisible) {
+  const oci::Spec spec = sample("docker-20.10");
+  Facts facts = machine(spec);
+  facts.preloaded = {"/var/lib/docker"};
+  const Plan plan = planned(spec, facts);
+  for (const DataRoot& root : plan.data_roots) EXPECT_EQ(root.preload, root.destination == "/var/lib/docker");
+  facts.data_can_idmap = false;  // copied ids would be nobody's
+  for (const DataRoot& root : planned(spec, facts).data_roots) EXPECT_FALSE(root.preload);
 }
 
 TEST(NestPlan, APlainDirectoryKeepsItsDataWhereItIs) {

@@ -6,6 +6,7 @@ SPDX-License-Identifier: Apache-2.0
 import json
 import os
 import shutil
+import subprocess
 
 from nests import NestTest, main
 
@@ -36,6 +37,29 @@ class Data(NestTest):
         made = os.path.join(layers, "diff", "made")
         self.assertEqual(os.stat(made).st_uid, 0)
         self.assertEqual(sorted(os.listdir(layers)), ["diff", "lower", "work"])
+
+    def test_what_an_image_brings_is_there_once(self):
+        nest = self.nest().shell("cat /var/lib/docker/image/name; stat -c %u /var/lib/docker/image; rm -r /var/lib/docker/image; touch /var/lib/docker/x")
+        nest.file("/var/lib/docker/image/name", "inner")
+        self.overlay(nest)
+        self.assertEqual(nest.run().out, "inner0\n")
+        self.assertEqual(nest.shell("ls /var/lib/docker").run().out, "x\n")
+        self.runtime("forget", nest.id)
+
+    def test_layers_named_from_a_directory_of_the_engines_are_found(self):
+        nest = self.nest().shell("cat /etc/passwd | head -c 4; touch /made")
+        layers = os.path.join(self.directory, "driver")
+        merged = os.path.join(layers, "ID", "merged")
+        for name in ("l", "ID/diff", "ID/work", "ID/merged"):
+            os.makedirs(os.path.join(layers, name))
+        os.rename(nest.rootfs, os.path.join(layers, "base"))
+        os.symlink("../base", os.path.join(layers, "l/BASE"))
+        subprocess.run(["mount", "-t", "overlay", "overlay", "-o", "lowerdir=l/BASE,upperdir=ID/diff,workdir=ID/work", "ID/merged"],
+                       check=True, cwd=layers)
+        self.mounted.append(merged)
+        nest.config["root"]["path"] = merged
+        self.assertEqual(nest.run().out, "root")
+        self.assertTrue(os.path.exists(os.path.join(layers, "ID/diff/made")))
 
     def test_an_id_used_again_on_another_root_has_no_old_data(self):
         nest = self.nest().shell("echo kept > /var/lib/docker/file")

@@ -15,7 +15,7 @@ SOURCE = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(SOURCE, "tests/runtime"))
 os.environ["CAISSON_TEST_RUNTIME"] = os.environ.get("CAISSON_TEST_NEST") or os.path.join(SOURCE, "out/build/caisson-nest")
 
-from harness import LIBC, RuntimeTest, cgroup_mounts, main  # noqa: E402,F401 (re-exported)
+from harness import LIBC, RuntimeTest, cgroup_mounts, main, wait_until  # noqa: E402,F401 (re-exported)
 
 
 def attempts_path():
