@@ -10,6 +10,7 @@
 #include "caisson/runtime/creation.h"
 #include "caisson/runtime/destroy.h"
 #include "caisson/runtime/foreground.h"
+#include "caisson/runtime/notify.h"
 #include "caisson/runtime/status.h"
 #include "caisson/sys/file.h"
 #include "caisson/sys/raw.h"
@@ -72,6 +73,7 @@ Result<int> start_command(Context& context, const Arguments& arguments) {
   TRY(must_be_created(container.status));
   const std::string text = TRY(container.record.config_text());
   const oci::Spec spec = TRY(oci::parse_spec(text));
+  const auto notify = TRY(NotifySocket::open(container.record));
   TRY(start_by_fifo(container.record));
   auto hooks = after_start(context, spec, container.state);
   if (!hooks) {
@@ -79,6 +81,10 @@ Result<int> start_command(Context& context, const Arguments& arguments) {
     auto destroyed = destroy_container(context, std::move(container.record), container.state);
     if (!destroyed) context.log.warning(destroyed.error().message());
     return std::move(hooks).error();
+  }
+  if (notify) {
+    container.record.unlock();  // it may take long, and others have a right to end it meanwhile
+    TRY(notify->pass_on(container.state.pid));
   }
   return 0;
 }
@@ -99,12 +105,16 @@ Result<int> run_command(Context& context, const Arguments& arguments) {
     }
   }
   Created created = TRY(create_container(context, arguments, StartBy::channel, std::move(console)));
+  std::optional<NotifySocket> notify;
   const bool terminal = created.spec.process->terminal && our_console;
   auto running = [&]() -> Result<void> {
     if (terminal) {
       auto taken = foreground->take_terminal(our_console.get());
       if (!taken) return taken;
     }
+    auto bound = NotifySocket::open(created.record);
+    if (!bound) return std::move(bound).error();
+    notify = std::move(*bound);
     auto started = start_by_channel(created.channel);
     if (!started) return started;
     return after_start(context, created.spec, created.state);
@@ -116,10 +126,14 @@ Result<int> run_command(Context& context, const Arguments& arguments) {
     if (!destroyed) context.log.warning(destroyed.error().message());
     return std::move(running).error();
   }
+  const pid_t pid = created.init.pid();
   if (detach) {
     (void)created.init.release();
+    created.record.unlock();
+    if (notify) TRY(notify->pass_on(pid));
     return 0;
   }
+  if (notify) TRY(notify->pass_on_aside(pid));
   return wait_in_foreground(context, std::move(created), *foreground, arguments.on("keep"));
 }
 

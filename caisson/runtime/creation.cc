@@ -15,6 +15,7 @@
 #include "caisson/runtime/hooks.h"
 #include "caisson/runtime/limits.h"
 #include "caisson/runtime/locked_root.h"
+#include "caisson/runtime/notify.h"
 #include "caisson/runtime/spawn.h"
 #include "caisson/seccomp/listener.h"
 #include "caisson/sys/file.h"
@@ -99,6 +100,7 @@ class Creation {
     TRY(prepare(std::move(console)));
     Record record = TRY(context_.store.create(arguments_.id()));
     TRY(record.save_config(bundle_.config));
+    TRY(add_notify(record, request_.plan));
     state_ = record.fresh_state();
     state_.oci_version = bundle_.spec.version;
     state_.bundle = bundle_.path;

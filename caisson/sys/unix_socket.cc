@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <cstddef>
 #include <cstring>
 
 #include "caisson/sys/file.h"
@@ -14,9 +15,8 @@ namespace {
 
 constexpr std::size_t max_descriptors = 250;  // below the kernel's SCM_MAX_FD, 253
 
-}  // namespace
-
-Result<UniqueFd> connect_unix(const std::string& path) {
+// Paths longer than sun_path are reached through a descriptor of their directory.
+Result<UniqueFd> connect_to(const std::string& path, int type) {
   UniqueFd directory;
   std::string name = path;
   sockaddr_un address{};
@@ -29,10 +29,35 @@ Result<UniqueFd> connect_unix(const std::string& path) {
     if (name.size() >= sizeof address.sun_path) return Error::of(Kind::invalid, "socket name is too long").during(path);
   }
   std::memcpy(address.sun_path, name.data(), name.size());
-  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const bool abstract = name.starts_with('@');
+  if (abstract) address.sun_path[0] = '\0';
+  const std::size_t length = abstract ? offsetof(sockaddr_un, sun_path) + name.size() : sizeof address;
+  UniqueFd fd(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
   if (!fd) return Error::os(errno, "socket");
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), static_cast<socklen_t>(length)) < 0)
     return Error::os(errno, "connect").during(path);
+  return fd;
+}
+
+}  // namespace
+
+Result<UniqueFd> connect_unix(const std::string& path) { return connect_to(path, SOCK_STREAM); }
+
+Result<UniqueFd> connect_unix_datagram(const std::string& address) { return connect_to(address, SOCK_DGRAM); }
+
+Result<UniqueFd> listen_unix_datagram(int directory, const std::string& name, unsigned mode) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = "/proc/self/fd/" + std::to_string(directory) + "/" + name;
+  if (path.size() >= sizeof address.sun_path) return Error::of(Kind::invalid, "socket name is too long").during(name);
+  std::memcpy(address.sun_path, path.data(), path.size());
+  UniqueFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!fd) return Error::os(errno, "socket");
+  raw::call(SYS_unlinkat, directory, name.c_str(), 0);
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
+    return Error::os(errno, "bind").during(name);
+  const long r = raw::call(SYS_fchmodat, directory, name.c_str(), mode);
+  if (r < 0) return Error::os(static_cast<int>(-r), "chmod").during(name);
   return fd;
 }
 

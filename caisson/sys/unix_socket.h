@@ -16,6 +16,12 @@ namespace caisson::sys {
 // A stream connection. Paths longer than sun_path are reached through a descriptor of their directory.
 Result<UniqueFd> connect_unix(const std::string& path);
 
+// As sd_notify(3) sends: "@name" is an abstract address.
+Result<UniqueFd> connect_unix_datagram(const std::string& address);
+
+// A datagram socket of that name and mode in a directory; one that is there already is replaced.
+Result<UniqueFd> listen_unix_datagram(int directory, const std::string& name, unsigned mode);
+
 // Two connected SOCK_SEQPACKET ends: every message whole, end of file when the other end is closed.
 Result<std::pair<UniqueFd, UniqueFd>> message_pair();
 

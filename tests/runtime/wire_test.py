@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import threading
 
 from harness import PATIENCE, RuntimeTest, main, since_runc, wait_until
 from terminal import receive_descriptors
@@ -70,18 +71,31 @@ class Notify(RuntimeTest):
         self.path = os.path.join(self.directory, "notify.sock")
         self.host = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self.host.bind(self.path)
-        self.host.settimeout(PATIENCE)
-        self.addCleanup(self.host.close)
+        self.host.settimeout(0.1)
+        self.messages, self.over = [], False
+        self.reader = threading.Thread(target=self.read)
+        self.reader.start()
+        self.addCleanup(self.end)
         self.environment = {**os.environ, "NOTIFY_SOCKET": self.path}
 
+    def read(self):
+        """As a service manager does: at once, closing the descriptor that a barrier carries."""
+        while not self.over:
+            try:
+                text, descriptors = receive_descriptors(self.host)
+            except TimeoutError:
+                continue
+            self.messages.append(text)
+            for fd in descriptors:
+                os.close(fd)
+
+    def end(self):
+        self.over = True
+        self.reader.join()
+        self.host.close()
+
     def received(self):
-        found = [self.host.recv(4096)]
-        self.host.setblocking(False)
-        try:
-            while True:
-                found.append(self.host.recv(4096))
-        except BlockingIOError:
-            return b"\n".join(found)
+        return wait_until(lambda: self.messages and b"\n".join(self.messages), "the manager has heard something")
 
     def test_StartWaitsForReadyAndPassesOnNothingElse(self):
         c = self.container()
@@ -92,6 +106,7 @@ class Notify(RuntimeTest):
         text = self.received()
         self.assertIn(b"READY=1", text)
         self.assertNotIn(b"evil", text)
+        wait_until(lambda: f"MAINPID={c.pid}".encode() in b"".join(self.messages), "the manager knows the pid")
 
     def test_ADetachedRunWaitsToo(self):
         c = self.container()
@@ -99,6 +114,24 @@ class Notify(RuntimeTest):
         c.run("-d", env=self.environment)
         self.assertIn(b"READY=1", self.received())
         self.assertEqual(c.status(), "running")
+
+    def test_AForegroundRunPassesItOnToo(self):
+        c = self.container()
+        c.shell("/probe notify READY=1; exec sleep 1000")
+        c.write()
+        call = self.begin("run", "--bundle", c.bundle, c.id, env=self.environment)
+        self.assertIn(b"READY=1", self.received())
+        c.kill("KILL")
+        self.assertEqual(call.wait().rc, 137)
+        self.assert_nothing_left()
+
+    def test_AnotherUserMayNotifyInAUserNamespace(self):
+        c = self.container()
+        c.user_namespace()
+        c.process["user"] = {"uid": 1000, "gid": 1000}
+        c.shell("/probe notify READY=1; exec sleep 1000")
+        c.run("-d", env=self.environment)
+        self.assertIn(b"READY=1", self.received())
 
     def test_TheContainersSocketIsNotTheHosts(self):
         c = self.container()
