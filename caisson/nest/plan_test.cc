@@ -95,7 +95,8 @@ TEST_P(Golden, IsWhatTheEngineGets) {
 
 INSTANTIATE_TEST_SUITE_P(Samples, Golden,
                          ::testing::Values("docker-20.10", "docker-20.10-privileged", "docker-20.10-host-network",
-                                           "docker-20.10-options", "podman-4.3", "podman-4.3-privileged",
+                                           "docker-20.10-options", "docker-26", "docker-26-privileged",
+                                           "docker-26-host-pid", "podman-4.3", "podman-4.3-privileged",
                                            "podman-4.3-systemd", "podman-4.3-bridge"));
 
 TEST(NestPlan, APlanOfAPlanChangesNothingTwice) {
