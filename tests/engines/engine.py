@@ -67,6 +67,10 @@ class Engine:
     def terminal(self, *args):
         return self.sandbox.terminal([*self.cli, *args])
 
+    def nest_options(self):
+        """(global options, options of run) that ask for a nest."""
+        return ((), ("--runtime", "caisson-nest"))
+
     def load_image(self):
         self.ok("import", "-", self.image, stdin=busybox_tar(), timeout=120)
 
@@ -161,6 +165,10 @@ class Docker26(Docker):
 class Podman4(Engine):
     kind = "podman"
     runtime_root = ()
+
+    def nest_options(self):
+        # podman makes the network namespace itself, as the host's root: it cannot be a nest's own
+        return (("--runtime", self.nest), ("--network", "none"))
 
     def start(self):
         podman = tool("podman", "podman")
