@@ -36,7 +36,8 @@ bool says_ready(std::string_view text) {
 // Returns when the manager has read what was sent before: it closes the descriptor. source: sd_notify(3) "BARRIER=1"
 Result<void> barrier(int socket) {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) < 0) return Error::os(errno, "pipe");
+  const long made = sys::raw::call(SYS_pipe2, ends, O_CLOEXEC);
+  if (made < 0) return Error::os(static_cast<int>(-made), "pipe");
   const UniqueFd ours(ends[0]);
   UniqueFd theirs(ends[1]);
   const int sent[] = {theirs.get()};
