@@ -175,7 +175,9 @@ Result<Spawned> spawn_init(InitRequest& request, Channel& parent_end, Channel& c
   if (n.has_user() && !n.locked_mounts) {
     TRY(parent_end.expect(Said::unmapped));
     std::vector<UniqueFd> clones;
-    if ((n.create & CLONE_NEWNS) != 0) clones = TRY(clone_sources(request.plan, out.user_namespace.get()));
+    // Without privilege out here the child must make them, with what it has in its own mount namespace.
+    if ((n.create & CLONE_NEWNS) != 0 && !request.rootless)
+      clones = TRY(clone_sources(request.plan, out.user_namespace.get()));
     TRY(parent_end.go(clones));
   }
   return out;
