@@ -5,6 +5,7 @@
 
 #include "caisson/cgroup/files.h"
 #include "caisson/cgroup/group.h"
+#include "caisson/cgroup/tree.h"
 #include "caisson/sys/backoff.h"
 
 namespace caisson::cgroup {
@@ -66,6 +67,17 @@ Result<void> Group::thaw() const {
   if (freezer == nullptr) return Error::of(Kind::unsupported, "cgroup controller freezer is not mounted");
   if (freezer->version == Version::v1) return write_value(freezer->absolute(), "freezer.state", "THAWED");
   return set_v2(freezer->absolute(), false);
+}
+
+void Group::thaw_all() const {
+  const Directory* freezer = freezer_of(placement_);
+  if (freezer == nullptr) return;
+  if (freezer->version == Version::v2) {
+    (void)thaw();  // below it, SIGKILL ends frozen processes as any others
+    return;
+  }
+  for (const std::string& group : list_groups(freezer->absolute()))
+    (void)write_value(group, "freezer.state", "THAWED");  // may go under our hands
 }
 
 Result<bool> Group::is_frozen() const {

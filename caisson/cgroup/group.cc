@@ -156,7 +156,7 @@ Result<void> Group::remove() const {
     if (removed || is_gone(removed.error())) continue;
     if (!removed.error().is(EBUSY) && !removed.error().is(ENOTEMPTY)) return removed;
     // Frozen processes that were killed cannot end.
-    if (!std::exchange(thawed, true)) (void)thaw();
+    if (!std::exchange(thawed, true)) thaw_all();
     TRY(remove_group(path, 10s));
   }
   return ok();

@@ -77,6 +77,9 @@ class Group {
   // Freezes all processes below, and waits until they are. After an error they are thawed.
   Result<void> freeze() const;
   Result<void> thaw() const;
+  // Also what was frozen below, by engines inside: on v1 a frozen process does not die, and neither does the init of
+  // its pid namespace. For those that are to end; without a freezer nothing happens.
+  void thaw_all() const;
   Result<bool> is_frozen() const;  // false also when there is no freezer, or no group any more
 
   // Host pids, of sub-cgroups too, sorted. Empty when the group is gone.

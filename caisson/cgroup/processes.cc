@@ -60,7 +60,10 @@ Result<void> signal_frozen(const Group& group, int signal) {
   // Processes that cannot be frozen (a debugger's, one in uninterruptible sleep) are signalled all the same.
   if (!was_frozen) (void)group.freeze();
   Result<void> sent = signal_listed(group, signal);
-  if (!was_frozen || signal == SIGKILL) (void)group.thaw();
+  if (signal == SIGKILL)
+    group.thaw_all();
+  else if (!was_frozen)
+    (void)group.thaw();
   return sent;
 }
 
@@ -86,8 +89,7 @@ Result<void> Group::kill_all(int signal) const {
   if (!killed) return is_empty(*this) ? ok() : signal_frozen(*this, signal);
   if (placement_.mode() == Mode::v2) return ok();
   // v1 beside it: what is frozen there dies when thawed, and somebody may have been moved out of the v2 group only.
-  const bool frozen = TRY(is_frozen());
-  if (frozen) (void)thaw();
+  thaw_all();
   sys::Backoff backoff(200ms);
   while (!is_empty(*this))
     if (!backoff.wait()) return signal_frozen(*this, signal);

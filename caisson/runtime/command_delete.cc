@@ -22,7 +22,7 @@ Result<void> kill_and_wait(const ContainerState& state, const cgroup::Group& gro
   if (init) {
     auto sent = (*init).send(SIGKILL);
     if (!sent && sent.error().kind() != Kind::not_found) return sent;
-    (void)group.thaw();  // v1: a frozen process does not die. Without a freezer there is nothing to thaw
+    group.thaw_all();  // v1: a frozen process does not die. Without a freezer there is nothing to thaw
     const bool ended = TRY((*init).wait_end(kill_patience));
     if (!ended) return Error::of(Kind::os, "container init (pid " + std::to_string(state.pid) + ") does not die");
   }

@@ -27,7 +27,7 @@ Result<int> kill_command(Context& context, const Arguments& arguments) {
     auto sent = (*init).send(*signal);
     if (!sent && sent.error().kind() == Kind::not_found) return not_running();
     if (!sent) return std::move(sent).error();
-    if (*signal == SIGKILL) (void)group.thaw();  // v1: a frozen process does not die. Without a freezer none is frozen
+    if (*signal == SIGKILL) group.thaw_all();  // v1: a frozen process does not die. Without a freezer none is frozen
   }
   return 0;
 }
