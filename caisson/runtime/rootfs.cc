@@ -158,12 +158,14 @@ Result<void> Rootfs::own(int fd, std::uint32_t uid, std::uint32_t gid) {
 Result<void> Rootfs::mount_filesystem(const MountStep& step) {
   const bool kernel_view = step.type == "proc" || step.type == "sysfs";
   // Through a link in the image, what looks like /proc would be somewhere else. CVE-2019-19921, CVE-2023-27561
-  const sys::Links links = kernel_view ? sys::Links::refuse : sys::Links::follow;
-  auto opened = sys::open_in_root(root_.get(), step.target, O_PATH | O_DIRECTORY, links);
-  if (!opened && kernel_view && !opened.error().is(ENOENT))
-    return Error::of(Kind::invalid, step.target + " must be mounted on an ordinary directory");
-  if (!opened) opened = sys::make_directories_in_root(root_.get(), step.target, 0755);
-  const UniqueFd target = TRY(std::move(opened));
+  UniqueFd target;
+  if (kernel_view) {
+    auto opened = sys::open_in_root(root_.get(), step.target, O_PATH | O_DIRECTORY, sys::Links::refuse);
+    if (!opened && !opened.error().is(ENOENT))
+      return Error::of(Kind::invalid, step.target + " must be mounted on an ordinary directory");
+    if (opened) target = std::move(*opened);
+  }
+  if (!target) target = TRY(sys::make_directories_in_root(root_.get(), step.target, 0755));
   TRY(refuse_hidden_proc(step, target));
   UniqueFd covered;
   if (step.options.copy_up) covered = TRY(sys::open_in_root(root_.get(), step.target, O_RDONLY | O_DIRECTORY));
@@ -188,15 +190,12 @@ Result<void> Rootfs::mount_filesystem(const MountStep& step) {
 }
 
 Result<void> Rootfs::mount_hierarchy(const MountStep& step, int top, const CgroupMount& cgroup) {
-  UniqueFd target;
-  if (cgroup.name.empty()) {
-    target = TRY(sys::open_in_root(top, "/", O_PATH | O_DIRECTORY));
-  } else {  // `top` is a tmpfs of ours, with nothing in it that could mislead
-    TRY(sys::make_directory_at(top, cgroup.name, 0755));
-    target = TRY(sys::open_at(top, cgroup.name, O_PATH | O_DIRECTORY | O_NOFOLLOW));
-  }
+  // `top` is a tmpfs of ours, with nothing in it that could mislead, or, without a name, the place itself.
+  if (!cgroup.name.empty()) TRY(sys::make_directory_at(top, cgroup.name, 0755));
   constexpr unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
   if (request_.own_cgroup_namespace) {
+    const std::string where = cgroup.name.empty() ? "." : cgroup.name;
+    const UniqueFd target = TRY(sys::open_at(top, where, O_PATH | O_DIRECTORY | O_NOFOLLOW));
     const char* type = cgroup.v2 ? "cgroup2" : "cgroup";
     TRY(sys::mount_filesystem(target.get(), type, "cgroup", flags | (step.options.flags & MS_RDONLY),
                               cgroup.v2 ? "" : cgroup.options));
@@ -205,7 +204,7 @@ Result<void> Rootfs::mount_hierarchy(const MountStep& step, int top, const Cgrou
     const std::uint64_t read_only = (step.options.flags & MS_RDONLY) != 0 ? MOUNT_ATTR_RDONLY : 0;
     TRY(sys::set_mount_attributes(
         tree.get(), {.set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | read_only}, Recursive::no));
-    TRY(sys::attach_mount(tree.get(), target.get()));
+    TRY(sys::attach_mount(tree.get(), top, cgroup.name.c_str()));
   }
   for (const std::string& link : cgroup.links)
     if (const long r = sys::raw::call(SYS_symlinkat, cgroup.name.c_str(), top, link.c_str()); r < 0 && r != -EEXIST)
@@ -225,7 +224,8 @@ Result<void> Rootfs::mount_cgroups(const MountStep& step) {
     if (request_.outside) TRY(own(top.get(), 0, 0));
   }
   for (const CgroupMount& cgroup : request_.cgroups) TRY(mount_hierarchy(step, top.get(), cgroup).during(cgroup.name));
-  const UniqueFd mounted = TRY(sys::open_in_root(root_.get(), step.target, O_PATH | O_DIRECTORY));
+  UniqueFd mounted = std::move(top);
+  if (v2_only) mounted = TRY(sys::open_in_root(root_.get(), step.target, O_PATH | O_DIRECTORY));
   if (!v2_only && (step.options.flags & MS_RDONLY) != 0)
     TRY(sys::set_mount_attributes(mounted.get(), {.set = MOUNT_ATTR_RDONLY}, Recursive::no));
   for (unsigned long p : step.options.propagation)

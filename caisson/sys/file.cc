@@ -4,7 +4,8 @@
 #include <sys/file.h>
 #include <sys/statfs.h>
 
-#include <memory>
+#include <cstddef>
+#include <cstring>
 
 #include "caisson/sys/raw.h"
 
@@ -14,10 +15,6 @@ namespace {
 Error failure(long result, std::string_view call, const std::string& path) {
   return Error::os(static_cast<int>(-result), call).during(path);
 }
-
-struct CloseDirectory {
-  void operator()(DIR* dir) const { ::closedir(dir); }
-};
 
 }  // namespace
 
@@ -111,20 +108,23 @@ Result<std::string> read_link_at(int dir, const std::string& path) {
 }
 
 Result<std::vector<DirectoryEntry>> list_directory_at(int dir, const std::string& path) {
+  // Not readdir(3): it asks for a 32 kB buffer and looks at the descriptor first.
   UniqueFd fd = TRY(open_at(dir, path, O_RDONLY | O_DIRECTORY));
-  std::unique_ptr<DIR, CloseDirectory> stream(::fdopendir(fd.get()));
-  if (!stream) return Error::os(errno, "fdopendir").during(path);
-  (void)fd.release();  // the stream owns it now
   std::vector<DirectoryEntry> out;
+  char buffer[4096];
   for (;;) {
-    errno = 0;
-    const dirent* entry = ::readdir(stream.get());
-    if (entry == nullptr) {
-      if (errno != 0) return Error::os(errno, "readdir").during(path);
-      return out;
+    const long size = raw::call(SYS_getdents64, fd.get(), buffer, sizeof buffer);
+    if (size < 0) return failure(size, "getdents64", path);
+    if (size == 0) return out;
+    for (long at = 0; at < size;) {
+      const char* entry = buffer + at;
+      std::uint16_t length = 0;
+      std::memcpy(&length, entry + offsetof(dirent64, d_reclen), sizeof length);
+      std::string name = entry + offsetof(dirent64, d_name);
+      const auto type = static_cast<unsigned char>(entry[offsetof(dirent64, d_type)]);
+      if (name != "." && name != "..") out.push_back({std::move(name), type});
+      at += length;
     }
-    std::string name = entry->d_name;
-    if (name != "." && name != "..") out.push_back({std::move(name), entry->d_type});
   }
 }
 

@@ -49,8 +49,9 @@ Result<void> set_mount_attributes(int mount, const MountAttributes& attributes, 
   return ok();
 }
 
-Result<void> attach_mount(int mount, int target) {
-  const long r = raw::call(SYS_move_mount, mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+Result<void> attach_mount(int mount, int target, const char* name) {
+  const unsigned itself = *name == '\0' ? MOVE_MOUNT_T_EMPTY_PATH : 0;
+  const long r = raw::call(SYS_move_mount, mount, "", target, name, MOVE_MOUNT_F_EMPTY_PATH | itself);
   if (r < 0) return failure(r, "move_mount");
   return ok();
 }

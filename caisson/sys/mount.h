@@ -33,7 +33,8 @@ struct MountAttributes {
 Result<void> set_mount_attributes(int mount, const MountAttributes& attributes, Recursive recursive);
 
 // Attaches a detached tree on the very file or directory that `target` is open on. source: move_mount(2)
-Result<void> attach_mount(int mount, int target);
+// With `name`: on what has that name in the directory `target`; a link there is not followed.
+Result<void> attach_mount(int mount, int target, const char* name = "");
 
 // mount(2) on the directory `target` is open on, by way of the working directory, which it changes: no path is
 // resolved a second time, and no /proc is needed. `data` is the file system's own option text.
