@@ -148,6 +148,19 @@ Result<void> Group::delegate(uid_t uid, gid_t gid) const {
   return ok();
 }
 
+Result<void> Group::settle(pid_t init, uid_t uid, gid_t gid) const {
+  const bool alone =
+      std::ranges::all_of(placement_.directories, [](const Directory& d) { return d.version == Version::v2; });
+  if (!alone) return ok();
+  for (const Directory& directory : placement_.directories) {
+    const std::string leaf = directory.absolute() + "/" + std::string(init_leaf);
+    TRY(sys::make_directory_at(AT_FDCWD, leaf, 0755).during("settle"));
+    TRY(give_away(leaf, uid, gid).during("settle"));
+    TRY(sys::write_once(leaf + "/cgroup.procs", std::to_string(init)).during("settle"));
+  }
+  return ok();
+}
+
 Result<void> Group::remove() const {
   bool thawed = false;
   for (const Directory& directory : placement_.directories) {

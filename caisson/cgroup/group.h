@@ -37,6 +37,8 @@ enum class Denied : bool {
 };
 
 // What a failure to apply device rules means.
+inline constexpr std::string_view init_leaf = "init.scope";  // see Group::settle()
+
 enum class Devices : bool {
   enforce,
   best_effort,  // rootless: only the initial user namespace's root may set them
@@ -92,6 +94,12 @@ class Group {
   // Gives the directories and the files a container's manager writes to (cgroup.procs, tasks,
   // cgroup.clone_children, cgroup.subtree_control, cgroup.threads) to another owner; limits stay ours.
   Result<void> delegate(uid_t uid, gid_t gid) const;
+
+  // On a machine with v2 alone: moves the first process of a delegated container to a leaf of its own, "init.scope",
+  // where systemd also looks for it: the container's manager could enable no controller for its children while its
+  // own cgroup holds a process. After the cgroup namespace was made. source: cgroup-v2.rst "No Internal Process
+  // Constraint"
+  Result<void> settle(pid_t init, uid_t uid, gid_t gid) const;
 
   // Removes the container's directories and all below them; thaws, and retries for 10 s while processes are ending.
   // Directories above stay. A group that is gone is success.

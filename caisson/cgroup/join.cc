@@ -82,8 +82,11 @@ Result<JoinFds> Group::join_fds_for_exec(pid_t init, const std::map<std::string,
   JoinFds out;
   for (const Directory& directory : placement_.directories) {
     const std::string below = TRY(sub_of(directory, sub));
-    if (directory.version == Version::v2 && below.empty() && takes_no_process(directory.absolute())) {
-      if (const std::string leaf = leaf_of(init, directory); !leaf.empty()) {
+    if (directory.version == Version::v2 && below.empty()) {
+      const std::string leaf = leaf_of(init, directory);
+      // In a settled container a process beside the leaf would be in its manager's way later.
+      const bool settled = leaf == directory.absolute() + "/" + std::string(init_leaf);
+      if (!leaf.empty() && (settled || takes_no_process(directory.absolute()))) {
         out.unified = TRY(sys::open_file(leaf, O_PATH | O_DIRECTORY).during("join cgroup"));
         continue;
       }

@@ -153,6 +153,7 @@ class Creation {
     auto made = [&]() -> Result<void> {
       if (!group) return in_group(record);
       state_.cgroup = cgroup::print(group->placement());
+      group_ = &*group;
       return in_group(record);
     }();
     if (!made && group) {
@@ -193,6 +194,14 @@ class Creation {
     return group.delegate(uid, gid);
   }
 
+  // Once nothing is left to be done in the cgroup's own directory.
+  Result<void> settle() {
+    if (!bundle_.plan.delegate_cgroup || group_ == nullptr) return ok();
+    const std::uint32_t uid = TRY(host_id(bundle_.plan.namespaces.uid_mappings, 0));
+    const std::uint32_t gid = TRY(host_id(bundle_.plan.namespaces.gid_mappings, 0));
+    return group_->settle(init_.pid(), uid, gid);
+  }
+
   Result<void> in_group(Record& record) {
     TRY(record.save(state_));  // from here `delete --force` knows what to clean up if we are killed
     if (start_by_ == StartBy::fifo) request_.start_fifo = TRY(open_fifo(record));
@@ -222,6 +231,7 @@ class Creation {
     }
     if (filter_.notify) TRY(pass_listener());
     TRY(channel_.expect(Said::ready));
+    TRY(settle());
     const RlimitsBy by = bundle_.plan.namespaces.has_user() ? RlimitsBy::us : RlimitsBy::itself;
     TRY(give_limits(init_.pid(), bundle_.plan.process, by));
     const sys::ProcessStat stat = TRY(sys::process_stat(init_.pid()));
@@ -262,6 +272,7 @@ class Creation {
   InitRequest request_;
   ContainerState state_;
   sys::Process init_{-1};
+  const cgroup::Group* group_ = nullptr;  // while in_cgroup() runs
   Channel channel_{UniqueFd()};
 };
 

@@ -12,6 +12,13 @@ from nests import NestTest, cgroup_mounts, main
 HOST_SYSCTLS = ("vm/swappiness", "kernel/panic", "kernel/core_pattern", "fs/file-max", "kernel/pid_max")
 
 
+# A mount namespace in which the machine looks as if it had the v2 hierarchy only.
+V2_ALONE = ("unshare", "-m", "/bin/sh", "-c", """
+set -e; for m in $(awk '$5 ~ "^/sys/fs/cgroup/" {print $5}' /proc/self/mountinfo | tac); do umount $m; done
+if ! stat -f -c %T /sys/fs/cgroup | grep -q cgroup2; then umount /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup; fi
+exec "$@" """, "sh")
+
+
 class Cgroups(NestTest):
     def test_it_makes_children_and_moves_into_them(self):
         nest = self.nest().shell("""
@@ -36,6 +43,19 @@ class Cgroups(NestTest):
         out = nest.run().out.split()
         self.assertEqual(out[0], "1")
         self.assertEqual(out[1:], ["67108864"] if "memory" in cgroup_mounts() else out[1:])
+
+    def test_on_v2_alone_its_own_cgroup_is_free_for_controllers(self):
+        if "unified" not in cgroup_mounts():
+            self.skipTest("machine: no v2 hierarchy")
+        with open(os.path.join(cgroup_mounts()["unified"], "cgroup.controllers")) as file:
+            controllers = file.read().split()
+        if not controllers:
+            self.skipTest("machine: no controller on v2")
+        nest = self.nest().shell(f"""
+        grep ^0: /proc/self/cgroup; cd /sys/fs/cgroup; mkdir inner
+        echo +{controllers[-1]} > cgroup.subtree_control && echo enabled; echo 0 > inner/cgroup.procs && grep ^0: /proc/self/cgroup
+        """)
+        self.assertEqual(nest.run(wrap=V2_ALONE).out.split(), ["0::/init.scope", "enabled", "0::/inner"])
 
     def test_an_inner_hierarchy_can_be_mounted_again(self):
         if "memory" not in cgroup_mounts():
