@@ -77,16 +77,17 @@ Result<void> make_group(const Directory& directory, std::vector<std::string>& ma
     return ok();
   }
   if (done.error().is(EEXIST)) return ok();
-  if (!done.error().is(ENOENT)) return done;
-  for (const std::string& part : prefixes(directory.path)) {
-    const std::string path = directory.mount_point + part;
-    done = sys::make_directory_at(AT_FDCWD, path, group_mode);
-    if (done)
-      made.push_back(path);
-    else if (!done.error().is(EEXIST))
-      return done;
+  // A parent can go while we are below it, when another creation that made it fails: then once more from the top.
+  for (int attempt = 0; attempt < 100 && !done && done.error().is(ENOENT); ++attempt) {
+    for (const std::string& part : prefixes(directory.path)) {
+      const std::string path = directory.mount_point + part;
+      done = sys::make_directory_at(AT_FDCWD, path, group_mode);
+      if (done) made.push_back(path);
+      if (!done && done.error().is(EEXIST)) done = ok();
+      if (!done) break;
+    }
   }
-  return ok();
+  return done;
 }
 
 Result<void> remove_group(const std::string& path, std::chrono::milliseconds limit) {

@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "caisson/cgroup/group.h"
 #include "caisson/oci/resources.h"
@@ -48,6 +50,28 @@ TEST_F(Tree, OnlyWhatWasMadeIsRemembered) {
   EXPECT_THAT(made, IsEmpty());
   ASSERT_TRUE(make_group(v2("/a/b/d"), made));
   EXPECT_THAT(made, ElementsAre(root_ + "/a/b/d"));
+}
+
+TEST_F(Tree, CreationsAndUndoingsSideBySideDoNotTripOverSharedParents) {
+  std::vector<pid_t> children;
+  for (int child = 0; child < 4; ++child) {
+    const pid_t pid = ::fork();
+    ASSERT_GE(pid, 0);
+    if (pid == 0) {
+      for (int round = 0; round < 200; ++round) {
+        auto group = Group::create({{v2("/pods/pod/box" + std::to_string(child))}}, nullptr);
+        if (!group) ::_exit(1);
+        group->discard();
+      }
+      ::_exit(0);
+    }
+    children.push_back(pid);
+  }
+  for (const pid_t pid : children) {
+    int status = 0;
+    ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+    EXPECT_EQ(status, 0);
+  }
 }
 
 TEST_F(Tree, RemovalTakesChildrenFirstAndNothingAbove) {
