@@ -111,6 +111,7 @@ class Roots(Nest):
         self.assertEqual(c.run().out.splitlines(), ["0 0", "0 0", "0"])
         self.assertEqual(os.stat(c.rootfs + "/new").st_uid, 0, "on disk it is host root's: the map is the mount's")
 
+    @without_limit("overlay-layers-by-descriptor")
     @without_limit("overlay")
     def test_AnOverlayRootIsMountedFromIdmappedLayers(self):
         c = self.nest(locked_mounts="true")

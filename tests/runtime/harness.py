@@ -303,8 +303,9 @@ class Container:
         return wait_until(lambda: text in self.output.out() and self.output.out(), f"output has {text!r}")
 
     def cgroup(self, controller, *names):
-        path = self.linux["cgroupsPath"]
-        return os.path.join(cgroup_mounts()[controller], path.lstrip("/"), *names)
+        """A path in the container's directory of that controller: its own hierarchy on v1, the only one on v2."""
+        mounts = cgroup_mounts()
+        return os.path.join(mounts.get(controller, mounts.get("unified")), self.linux["cgroupsPath"].lstrip("/"), *names)
 
     def cgroup_value(self, controller, name):
         with open(self.cgroup(controller, name)) as file:

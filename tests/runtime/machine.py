@@ -64,6 +64,19 @@ def has_cgroup_file(controller, name):
         os.rmdir(directory)
 
 
+def v2_controllers():
+    root = cgroup_mounts().get("unified", "/none")
+    try:
+        with open(os.path.join(root, "cgroup.controllers")) as file:
+            return file.read().split()
+    except OSError:
+        return []
+
+
+def kernel():
+    return tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
+
+
 def filesystem(name):
     with open("/proc/filesystems") as file:
         return name in file.read().split()
@@ -71,8 +84,12 @@ def filesystem(name):
 
 LIMITS = {
     "CAP_SYS_RESOURCE": lambda: capability(24),
+    "cgroup-v2": lambda: not has_controller("memory") and "memory" in v2_controllers(),
     "cgroup-v1": lambda: has_controller("memory") and has_controller("freezer"),
+    "memory-controller": lambda: has_controller("memory") or "memory" in v2_controllers(),
     "overlay": lambda: filesystem("overlay"),
+    "tmpfs-idmap": lambda: kernel() >= (6, 3),
+    "overlay-layers-by-descriptor": lambda: kernel() >= (6, 13),
     "time-namespace": lambda: os.path.exists("/proc/self/ns/time"),
     "two-cpus": lambda: len(os.sched_getaffinity(0)) >= 2,
     "cpuset-v1": lambda: has_controller("cpuset"),

@@ -7,6 +7,7 @@ import os
 import stat
 
 from harness import LIBC, PEER, RuntimeTest, main, since_runc
+from machine import without_limit
 
 MS_BIND, MS_REC, MS_PRIVATE, MS_SHARED, MS_SLAVE = 4096, 16384, 1 << 18, 1 << 20, 1 << 19
 
@@ -190,6 +191,7 @@ class Kinds(Mounting):
         self.assertEqual(self.c.run().out.splitlines(), ["kept", "7 8 644", "1"])
         self.assertFalse(os.path.exists(self.c.rootfs + "/data/new"))
 
+    @without_limit("cgroup-v1")
     def test_CgroupMountShowsTheContainersOwnGroup(self):
         self.c.namespace("cgroup")
         self.c.shell("cat /sys/fs/cgroup/pids/cgroup.procs | wc -l; mount | grep -c 'type cgroup'; "
@@ -200,12 +202,14 @@ class Kinds(Mounting):
         self.assertGreaterEqual(int(lines[1]), 3)
         self.assertEqual(outcome.err.lower().count("read-only"), 2, outcome)
 
+    @without_limit("cgroup-v1")
     def test_CgroupMountWithoutANamespaceShowsOnlyTheOwnGroup(self):
         self.c.shell("cat /sys/fs/cgroup/pids/cgroup.procs; ls /sys/fs/cgroup")
         outcome = self.c.run()
         self.assertIn("1\n", outcome.out)
         self.assertIn("memory", outcome.out)
 
+    @without_limit("cgroup-v1")
     def test_CgroupMountCanBeWritable(self):
         for mount in self.c.config["mounts"]:
             if mount["type"] == "cgroup":
@@ -218,6 +222,15 @@ class Kinds(Mounting):
         self.c.config["mounts"][0]["options"] = ["ro", "nosuid"]
         self.assertLessEqual({"ro", "nosuid"}, set(self.mounts()["/proc"]["options"]))
 
+    @without_limit("cgroup-v2")
+    def test_CgroupMountShowsTheOwnGroupOnV2(self):
+        self.c.namespace("cgroup")
+        self.c.shell("cat /sys/fs/cgroup/cgroup.procs | wc -l; echo 0 > /sys/fs/cgroup/cgroup.procs; mkdir /sys/fs/cgroup/x; true")
+        outcome = self.c.run()
+        self.assertGreaterEqual(int(outcome.out), 1)
+        self.assertEqual(outcome.err.lower().count("read-only"), 2, outcome)
+
+    @without_limit("overlay")
     def test_OverlayIsMounted(self):
         for name in ("lower", "upper", "work"):
             os.mkdir(os.path.join(self.directory, name))
@@ -259,6 +272,7 @@ class Idmapped(Mounting):
         self.c.run()
         self.assertEqual(os.stat(os.path.join(self.source, "new")).st_uid, 0)
 
+    @without_limit("tmpfs-idmap")
     @since_runc("1.2", "idmapped mounts")
     def test_RidmapReachesSubmounts(self):
         inner = os.path.join(self.source, "inner")
