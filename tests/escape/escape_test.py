@@ -27,6 +27,9 @@ class Escape(RuntimeTest):
         with open(self.marker, "w") as file:
             file.write("host-marker\n")
         self.before = self.look()
+        self.harmless = os.path.join(self.directory, "harmless")
+        with open(self.harmless, "w") as file:
+            file.write("harmless\n")
 
     def look(self):
         found = {}
@@ -59,7 +62,7 @@ class Targets(Escape):
 
     def test_CVE_2019_18837_NorForAFile(self):
         self.replace("/lnk", self.canary)
-        self.c.mount("/lnk/file", "/etc/hostname", "bind", ["bind"])
+        self.c.mount("/lnk/file", self.harmless, "bind", ["bind"])
         self.assert_untouched(self.c.run(rc=None))
 
     def test_CVE_2019_16884_NothingPosesAsProc(self):
@@ -98,14 +101,14 @@ class Targets(Escape):
 
     def test_CVE_2024_45310_AMissingDirectoryIsNotMadeThroughASymlink(self):
         self.replace("/lnk", self.canary)
-        self.c.mount("/lnk/a/b/c", "/etc/hostname", "bind", ["bind"])
+        self.c.mount("/lnk/a/b/c", self.harmless, "bind", ["bind"])
         self.assert_untouched(self.c.run(rc=None))
 
     def test_CVE_2025_24965_NoFileIsWrittenThroughAPrePlacedSymlink(self):
         victim = os.path.join(self.canary, "new")
         for path in ("/etc/hosts", "/etc/resolv.conf", "/etc/hostname", "/run/.containerenv", "/.dockerenv"):
             self.replace(path, victim)
-            self.c.mount(path, "/etc/hostname", "bind", ["bind", "ro"])
+            self.c.mount(path, self.harmless, "bind", ["bind", "ro"])
         self.assert_untouched(self.c.run(rc=None))
 
     def test_TheWorkingDirectoryIsNotMadeThroughASymlink(self):
@@ -354,7 +357,7 @@ class Privileges(Escape):
         self.assertEqual(lines[1:-1], [], "descriptors seen from inside")
 
     def test_CVE_2022_0492_CgroupsCannotBeMountedAgain(self):
-        self.c.shell("mkdir /cg; mount -t cgroup -o memory x /cg && echo mounted; unshare -UrmC mount -t cgroup -o memory x /cg && echo mounted; true")
+        self.c.shell("mkdir /cg; mount -t cgroup -o memory x /cg && echo mounted; unshare -Urm mount -t cgroup -o memory x /cg && echo mounted; true")
         self.assertNotIn("mounted", self.c.run(rc=None).out)
 
     def test_IdsDoNotLeaveTheRoot(self):

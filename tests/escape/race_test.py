@@ -22,8 +22,10 @@ class Race(RuntimeTest):
         self.volume = os.path.join(self.directory, "volume")
         os.mkdir(self.canary)
         os.mkdir(self.volume)
-        with open(os.path.join(self.canary, "marker"), "w") as file:
-            file.write("host-marker\n")
+        self.harmless = os.path.join(self.directory, "harmless")
+        for path, text in ((os.path.join(self.canary, "marker"), "host-marker\n"), (self.harmless, "harmless\n")):
+            with open(path, "w") as file:
+                file.write(text)
 
     def exchange(self, first, second):
         racer = subprocess.Popen([probe_path(), "exchange", first, second])
@@ -86,7 +88,7 @@ class Race(RuntimeTest):
 
         def prepare(c):
             c.mount("/vol", self.volume)
-            c.mount("/vol/target/file", "/etc/hostname", "bind", ["bind"])
+            c.mount("/vol/target/file", self.harmless, "bind", ["bind"])
 
         self.rounds(prepare)
 
@@ -108,7 +110,7 @@ class Race(RuntimeTest):
 
         def prepare(c):
             c.mount("/vol", self.volume)
-            c.mount("/vol/parent/a/b/c/d/e", "/etc/hostname", "bind", ["bind"])
+            c.mount("/vol/parent/a/b/c/d/e", self.harmless, "bind", ["bind"])
             c.process["cwd"] = "/vol/parent/x/y/z"
 
         self.rounds(prepare)

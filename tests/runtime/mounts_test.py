@@ -337,6 +337,20 @@ class Inside(Mounting):
         self.c.run(rc=None)
         self.assertEqual(os.listdir(self.canary), [])
 
+    def test_ADanglingLinkAsFileTargetShowsTheFile(self):
+        """/etc/resolv.conf of many images is one, and every engine binds a file there."""
+        os.symlink("../run/systemd/resolve/stub-resolv.conf", self.c.rootfs + "/etc/resolv.conf")
+        self.c.mount("/etc/resolv.conf", os.path.join(self.source, "file"), "bind", ["bind"])
+        self.c.shell("cat /etc/resolv.conf")
+        self.assertEqual(self.c.run().out, "content\n")
+
+    def test_ALinkToARealDirectoryAboveTheTargetIsFollowed(self):
+        """/var/run -> /run, with secrets or a socket below it."""
+        os.symlink("/run", self.c.rootfs + "/var/run")
+        self.c.mount("/var/run/secrets/account", self.source)
+        self.c.shell("cat /run/secrets/account/file")
+        self.assertEqual(self.c.run().out, "content\n")
+
     def test_ProcAndSysThatAreSymlinksAreRefused(self):
         for name in ("proc", "sys"):
             with self.subTest(name=name):
