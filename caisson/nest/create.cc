@@ -105,12 +105,16 @@ bool carries_overlays(const std::string& directory) {
 Result<std::vector<DataRoot>> write_nest(Store& store, const Context& context, oci::Document& document, oci::Spec spec,
                                          Facts& facts, Live& live) {
   const bool own_ids = owner_of(spec) == Owner::nest;
-  const Record record = TRY(store.make(live.name.id, identity_of(facts.root), own_ids));
-  TRY(store.check_key(record.key, live.name));
+  // Only on an overlay does a nest have data of its own: see plan_mounts.cc.
+  const bool keeps = facts.root.filesystem == "overlay";
+  const std::string identity = identity_of(facts.root);
+  const Record record =
+      TRY(keeps ? store.make(live.name.id, identity, own_ids) : store.make_passing(live.name, identity, own_ids));
+  if (keeps) TRY(store.check_key(record.key, live.name));
   live.key = record.key;
   facts.first_id = record.first_id;
   const std::string data = store.directory(record.key) + "/data";
-  if (carries_overlays(data)) facts.data_directory = data;
+  if (keeps && carries_overlays(data)) facts.data_directory = data;
   TRY(gather_sources(facts, spec));
   Plan plan = TRY(plan_nest(std::move(spec), facts));
   TRY(make_data_roots(plan, facts));

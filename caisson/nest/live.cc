@@ -90,6 +90,7 @@ Result<void> Store::write_live(const Live& live) {
   document.set({"claims"}, live.claims);
   document.set({"work"}, live.work);
   TRY(sys::replace_file(directory + "/nest.json", document.print(), 0600));
+  if (!sys::exists(this->directory(live.key))) return ok();
   return sys::replace_link(this->directory(live.key) + "/live", relative(live.name));
 }
 
@@ -165,7 +166,7 @@ Result<void> Store::release(const Name& name) {
   const std::string directory = run_directory(name);
   TRY(sys::remove_tree_at(AT_FDCWD, directory));
   forget_root(directory.substr(0, directory.rfind('/')));
-  if (live.key.empty() || !sys::exists(this->directory(live.key))) return ok();
+  if (live.key.empty()) return ok();
   TRY(remove_if_there(this->directory(live.key) + "/live"));
   TRY(drop_if_empty(live.key));
   return ok();

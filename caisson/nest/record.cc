@@ -102,7 +102,9 @@ Result<Record> Store::make(const std::string& id, const std::string& identity, b
     return std::move(found).error();
   const bool is_new = record.device == 0;
   if (!is_new && (record.first_id != 0 || !with_ids)) return record;
-  record.device = TRY(device_of(identity).during("root file system"));
+  TRY(device_of(identity).during("root file system"));
+  record.device =
+      device_above(identity);  // the identity itself may be the root of an overlay, with a device of its own
   TRY(sys::make_directories(directory(key), 0700));
   TRY(sys::make_directories(directory(key) + "/data", 0711));
   if (with_ids && record.first_id == 0) {
@@ -117,6 +119,19 @@ Result<Record> Store::make(const std::string& id, const std::string& identity, b
   document.set({"firstId"}, static_cast<std::int64_t>(record.first_id));
   TRY(sys::replace_link(directory(key) + "/root", identity));
   TRY(sys::replace_file(directory(key) + "/record.json", document.print(), 0600));
+  return record;
+}
+
+Result<Record> Store::make_passing(const Name& name, const std::string& identity, bool with_ids) const {
+  Record record{.key = key_of(name.id, name.runtime_root + "\n" + identity),
+                .id = name.id,
+                .identity = identity,
+                .device = 0,
+                .first_id = 0};
+  if (!with_ids) return record;
+  const idmap::Allocator ids = TRY(allocator(places_));
+  const idmap::IdRange range = TRY(ids.acquire(record.key));
+  record.first_id = range.first;
   return record;
 }
 
@@ -135,7 +150,9 @@ Result<void> Store::drop_if_empty(const std::string& key) {
 Result<void> Store::remove(const std::string& key) {
   // Renamed first: a removal that is cut short is finished by prune(), and nobody finds half a nest.
   const std::string gone = key.ends_with(".gone") ? key : key + ".gone";
-  if (gone != key) TRY(sys::rename_path(directory(key), directory(gone)));
+  if (gone != key && sys::exists(directory(key))) {
+    TRY(sys::rename_path(directory(key), directory(gone)));
+  }
   TRY(sys::remove_tree_at(AT_FDCWD, directory(gone)));
   const idmap::Allocator ids = TRY(allocator(places_));
   return ids.release(gone.substr(0, gone.size() - 5));

@@ -74,6 +74,8 @@ class Store {
   Result<std::vector<Record>> all() const;
   // A record that is there is kept, with its ids; else one is made, with a range of its own.
   Result<Record> make(const std::string& id, const std::string& identity, bool with_ids);
+  // For a nest that keeps nothing of its own: ids under a key of this container alone, and no directory.
+  Result<Record> make_passing(const Name& name, const std::string& identity, bool with_ids) const;
   // Removes KEY if none of its data roots holds anything.
   Result<void> drop_if_empty(const std::string& key);
   // Removes KEY with everything in it. errors  conflict: the nest is alive

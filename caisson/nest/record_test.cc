@@ -91,6 +91,23 @@ TEST_F(NestRecord, ReleaseLeavesNothingWhenNothingWasStored) {
   EXPECT_TRUE(left->empty());
 }
 
+TEST_F(NestRecord, ANestThatKeepsNothingLeavesNothing) {
+  Store store = open();
+  auto record = store.make_passing(name("a"), upper(), true);
+  auto other = store.make_passing({.runtime_root = "/other", .id = "a"}, upper(), true);
+  ASSERT_TRUE(record && other);
+  EXPECT_NE((*record).first_id, (*other).first_id);
+  Live live{.name = name("a"), .key = (*record).key, .creator = 0, .creator_start = 0, .claims = {}, .work = {}};
+  ASSERT_TRUE(store.claim(live, {}));
+  ASSERT_TRUE(store.release(name("a")));
+  auto ids = idmap::Allocator::open(base_ + "/state/.ids", {});
+  ASSERT_TRUE(ids);
+  auto left = ids->find((*record).key);
+  ASSERT_TRUE(left);
+  EXPECT_FALSE(*left);
+  EXPECT_FALSE(fs::exists(store.directory((*record).key)));
+}
+
 TEST_F(NestRecord, DataGoesWhenTheRootFileSystemIsGoneAndNotBefore) {
   Store store = open();
   const Record record = begin(store, "a", true);

@@ -24,6 +24,18 @@ class Data(NestTest):
         self.assertEqual(self.records(), [])
         self.assertEqual(self.ids_in_use(), [])
 
+    def test_it_goes_with_a_root_that_a_caller_with_its_own_ids_mounted(self):
+        nest = self.nest().shell("echo kept > /var/lib/docker/file; cat /var/lib/docker/file")
+        nest.user_namespace(host=300000)
+        layers = self.overlay(nest)
+        self.assertEqual(nest.run().out, "kept\n")
+        self.assertEqual(len(self.records()), 1)
+        self.unmount(nest.rootfs)
+        shutil.rmtree(layers)
+        shutil.rmtree(nest.rootfs)
+        self.nest("true").run()
+        self.assertEqual(self.records(), [])
+
     def test_inner_overlays_work_where_engines_keep_them(self):
         nest = self.nest("/attempts", "overlay", "/var/lib/docker")
         self.overlay(nest)
