@@ -1,5 +1,9 @@
 #include "caisson/runtime/process_plan.h"
 
+#include <algorithm>
+#include <set>
+#include <string_view>
+
 #include "caisson/oci/kernel_names.h"
 
 namespace caisson::runtime {
@@ -22,6 +26,16 @@ CapabilityMasks plan_capabilities(const oci::Capabilities& c, std::uint64_t avai
   out.inheritable = mask_of(c.inheritable, available);
   // The kernel refuses an ambient capability that is not both permitted and inheritable. source: prctl(2)
   out.ambient = mask_of(c.ambient, available) & out.permitted & out.inheritable;
+  return out;
+}
+
+// A variable that is given twice has its last value, as in runc: getenv(3) would find the first.
+std::vector<std::string> last_of_each_name(const std::vector<std::string>& env) {
+  std::vector<std::string> out;
+  std::set<std::string_view> seen;
+  for (auto entry = env.rbegin(); entry != env.rend(); ++entry)
+    if (seen.insert(std::string_view(*entry).substr(0, entry->find('='))).second) out.push_back(*entry);
+  std::reverse(out.begin(), out.end());
   return out;
 }
 
@@ -48,7 +62,7 @@ Result<SchedulerPlan> plan_scheduler(const oci::Scheduler& s) {
 Result<ProcessPlan> plan_process(const oci::Process& p, std::uint64_t available) {
   ProcessPlan out;
   out.args = p.args;
-  out.env = p.env;
+  out.env = last_of_each_name(p.env);
   out.cwd = p.cwd;
   out.uid = p.user.uid;
   out.gid = p.user.gid;

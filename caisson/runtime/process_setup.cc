@@ -109,15 +109,18 @@ Result<void> ProcessSetup::label() {
   return ok();
 }
 
+// As runc: with the rights of the container's root, and only where these do not suffice with those of the user. What
+// the program itself could not enter is its directory all the same.
 Result<void> ProcessSetup::enter_directory(bool again) {
   const std::string& cwd = request_.plan->cwd;
-  long r = raw::call(SYS_chdir, cwd.c_str());
+  long r = entered_ ? 0 : raw::call(SYS_chdir, cwd.c_str());
   if (r == -ENOENT && !again) {
     TRY(sys::make_directories(cwd, 0755).during("mkdir " + cwd));
     r = raw::call(SYS_chdir, cwd.c_str());
   }
   if (r == -EACCES && !again) return ok();  // the user may be allowed where its root is not
   if (r < 0) return failure(r, "chdir to cwd (\"" + cwd + "\") set in config.json failed");
+  entered_ = true;
   // A descriptor from outside can make a directory of the host's the cwd: then the kernel says "(unreachable)".
   // CVE-2024-21626
   char where[4096];
@@ -141,7 +144,7 @@ Result<void> ProcessSetup::settle() {
   }
   if (request_.take_rlimits) TRY(set_rlimits(0, plan));
   TRY(set_ids(plan, request_.may_set_groups));
-  // With the rights the program will have: it must be able to enter its directory and to execute its file.
+  // With the rights the program will have: it must be able to execute its file.
   TRY(capset(c.effective, c.permitted | admin, c.inheritable));
   TRY(enter_directory(true));
   program_ = TRY(find_program(plan.args[0], plan.env));

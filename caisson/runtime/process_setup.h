@@ -51,6 +51,7 @@ class ProcessSetup {
   ProcessRequest request_;
   std::string program_;
   bool filter_loaded_ = false;
+  bool entered_ = false;  // its working directory
 };
 
 // Where execvp(3) would find the program, checked as the calling process' user.

@@ -292,7 +292,15 @@ Result<void> Rootfs::make_links() {
   return ok();
 }
 
+// Later the root cannot be written. What fails here is told when the process enters its directory.
+void Rootfs::make_working_directory() {
+  const std::string& cwd = request_.plan->process.cwd;
+  if (!request_.plan->root.readonly || sys::open_in_root(root_.get(), cwd, O_PATH)) return;
+  (void)sys::make_directories_in_root(root_.get(), cwd, 0755);
+}
+
 Result<void> Rootfs::restrict() {
+  make_working_directory();
   for (const MountStep& step : request_.plan->mounts) {
     if (!step.read_only_last || (request_.outside && step.options.inside)) continue;
     const UniqueFd mounted = TRY(sys::open_in_root(root_.get(), step.target, O_PATH));

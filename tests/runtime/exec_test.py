@@ -37,6 +37,15 @@ class Exec(RuntimeTest):
         self.assertEqual(seen["open_fds"], [0, 1, 2])
         self.assertEqual((seen["blocked"], seen["ignored"], seen["pdeathsig"]), ([], [], 0))
 
+    def test_EnvReplacesTheContainers(self):
+        self.c.up()
+        self.assertEqual(self.c.exec("/bin/sh", "-c", "echo $PATH", flags=["-e", "PATH=/other:/bin"]).out, "/other:/bin\n")
+
+    def test_TheUsersRightsDoNotLimitTheCwd(self):
+        self.c.up()
+        self.c.exec("/bin/mkdir", "-m", "700", "/closed")
+        self.assertEqual(self.c.exec("/bin/pwd", flags=["-u", "1000", "--cwd", "/closed"]).out, "/closed\n")
+
     def test_ExitCodesAndSignalsComeBack(self):
         self.c.up()
         for code in (0, 1, 42, 126, 255):

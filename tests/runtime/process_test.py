@@ -254,6 +254,24 @@ class Surroundings(RuntimeTest):
         c.process["cwd"] = "/made/by/the/runtime"
         self.assertEqual(c.report()["cwd"], "/made/by/the/runtime")
 
+    def test_AMissingCwdIsMadeInAReadOnlyRoot(self):
+        c = self.container()
+        c.config["root"]["readonly"] = True
+        c.process["cwd"] = "/made/by/the/runtime"
+        self.assertEqual(c.report()["cwd"], "/made/by/the/runtime")
+
+    def test_CwdThatOnlyTheContainersRootMayEnterIsEntered(self):
+        c = self.container()
+        os.makedirs(c.rootfs + "/closed", 0o700)
+        c.process["user"] = {"uid": 1000, "gid": 1000}
+        c.process["cwd"] = "/closed"
+        self.assertEqual(c.report()["cwd"], "/closed")
+
+    def test_AVariableGivenTwiceHasItsLastValue(self):
+        c = self.container()
+        c.process["env"] += ["A=first", "B=1", "A=last"]
+        self.assertEqual([v for v in c.report()["env"] if v[:2] in ("A=", "B=")], ["B=1", "A=last"])
+
     def test_CwdMayBeAMount(self):
         c = self.container()
         c.mount("/data", "tmpfs", "tmpfs", ["mode=755"])
