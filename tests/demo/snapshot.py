@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
 import pathlib
+import re
 
 # Counters and random numbers: they change by themselves.
 ALIVE = ("/fs/dentry-state", "/fs/inode-", "/fs/file-nr", "/fs/aio-nr", "/kernel/random/", "/kernel/ns_last_pid", "/kernel/pty/nr",
@@ -39,8 +40,23 @@ def cgroups():
     return found
 
 
+def is_somebody_elses(cgroup):
+    """Other programs make cgroups while we run: one with processes in it, or named after a process that lives, is theirs."""
+    for part in pathlib.Path(cgroup).parts:
+        match = re.search(r"-(\d+)(-|$)", part)
+        if match and int(match[1]) != os.getpid() and os.path.exists(f"/proc/{match[1]}"):
+            return True
+    for directory, _, names in os.walk(cgroup):
+        if "cgroup.procs" in names and pathlib.Path(directory, "cgroup.procs").read_text().strip():
+            return True
+    return not os.path.exists(cgroup)
+
+
 class Snapshot:
-    def __init__(self):
+    """`ours`: words by which a mount made for the demo is known."""
+
+    def __init__(self, *ours):
+        self.ours = [str(word) for word in ours]
         self.sysctls, self.mounts, self.cgroups = sysctls(), mounts(), cgroups()
 
     def added(self):
@@ -48,5 +64,5 @@ class Snapshot:
         now = sysctls()
         out = [f"sysctl {name}: {old.strip()!r} became {now[name].strip()!r}"
                for name, old in self.sysctls.items() if name in now and now[name] != old]
-        out += [f"mount {line}" for line in sorted(mounts() - self.mounts)]
-        return out + [f"cgroup {path}" for path in sorted(cgroups() - self.cgroups)]
+        out += [f"mount {line}" for line in sorted(mounts() - self.mounts) if any(word in line for word in self.ours)]
+        return out + [f"cgroup {path}" for path in sorted(cgroups() - self.cgroups) if not is_somebody_elses(path)]

@@ -129,7 +129,8 @@ class Docker(Engine):
 
     def start_daemon(self):
         argv = ["/usr/sbin/dockerd", "--data-root", self.sandbox.data / "docker", "--exec-root", "/run/docker",
-                "--pidfile", "/run/docker.pid", "-H", f"unix://{self.socket}", "--config-file", self.sandbox.data / "none.json",
+                "--pidfile", "/run/docker.pid", "--exec-opt", "native.cgroupdriver=cgroupfs",
+                "-H", f"unix://{self.socket}", "--config-file", self.sandbox.data / "none.json",
                 "--add-runtime", f"caisson={self.runtime}", "--default-runtime", "caisson"]
         (self.sandbox.data / "none.json").write_text("{}")
         if self.nest:

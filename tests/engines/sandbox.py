@@ -60,8 +60,23 @@ def own_cgroups():
         if path is None:
             continue
         data = "" if kind == "cgroup2" else ",".join((["none"] if names[0].startswith("name=") else []) + names)
-        found.append({"type": kind, "where": where, "options": data, "directory": where + path.rstrip("/")})
+        directory = where + path.rstrip("/")
+        found.append({"type": kind, "where": where, "options": data,
+                      "directory": parent_for_groups(where, directory) if kind == "cgroup2" else directory})
     return found
+
+
+def parent_for_groups(top, directory):
+    """v2: the nearest cgroup from ours upwards that gives controllers to its children; the top one does, if told to."""
+    def given(path):
+        return "memory" in pathlib.Path(path, "cgroup.subtree_control").read_text().split()
+    if "memory" not in pathlib.Path(top, "cgroup.controllers").read_text().split():
+        return directory  # a hybrid machine: the controllers are elsewhere
+    while directory != top and not given(directory):
+        directory = os.path.dirname(directory)
+    if not given(directory):
+        enable_controllers(directory)
+    return directory
 
 
 def remove_cgroup(directory):
