@@ -14,6 +14,7 @@
 #include "caisson/sys/link.h"
 #include "caisson/sys/path.h"
 #include "caisson/sys/process_stat.h"
+#include "caisson/sys/user_namespace.h"
 
 namespace caisson::nest {
 namespace {
@@ -126,14 +127,31 @@ Result<std::vector<DataRoot>> write_nest(Store& store, const Context& context, o
   return std::move(plan.data_roots);
 }
 
+// Holds the lock as long as the records are in the making.
+Result<std::vector<DataRoot>> write_locked(const Context& context, oci::Document& document, oci::Spec spec,
+                                           Facts& facts, Live& live) {
+  Store store = TRY(Store::open(context.places));
+  TRY(store.prune());
+  TRY(check_name(store, live.name));
+  auto written = write_nest(store, context, document, std::move(spec), facts, live);
+  // Before the claims there is only the record, which another container of the same root and ID may have left.
+  if (!written && !store.release(live.name) && !live.key.empty()) (void)store.drop_if_empty(live.key);
+  return written;
+}
+
 }  // namespace
 
 Result<std::vector<std::string>> prepare(const Context& context) {
   const CommandLine& line = context.line;
+  if (::geteuid() != 0) return Error::of(Kind::denied, "caisson-nest must be started by root");
   TRY(oci::validate_id(line.id));
   const std::string bundle = TRY(bundle_of(line));
   oci::Document document = TRY(read_config(bundle));
   oci::Spec spec = TRY(document.spec());
+  if (owner_of(spec) == Owner::nest && sys::in_user_namespace())
+    return Error::of(
+        Kind::unsupported,
+        "caisson-nest is in a user namespace and has no ids to give: give the container mappings of its own");
   make_sources_absolute(spec, bundle);
 
   Facts facts;
@@ -152,19 +170,12 @@ Result<std::vector<std::string>> prepare(const Context& context) {
   if (owner_of(spec) != Owner::nest) live.work.clear();
   plan_release_hook(facts, context, live.name);
 
-  std::vector<DataRoot> roots;
-  {
-    Store store = TRY(Store::open(context.places));
-    TRY(store.prune());
-    TRY(check_name(store, live.name));
-    auto written = write_nest(store, context, document, std::move(spec), facts, live);
-    if (!written) {
-      // Before the claims there is only the record, which another container of the same root and ID may have left.
-      if (!store.release(live.name) && !live.key.empty()) (void)store.drop_if_empty(live.key);
-      return std::move(written).error();
-    }
-    roots = *std::move(written);
+  auto written = write_locked(context, document, std::move(spec), facts, live);
+  if (!written) {
+    (void)sweep(context.places);
+    return std::move(written).error();
   }
+  const std::vector<DataRoot> roots = *std::move(written);
   auto loaded = preload(roots, facts.root.path);
   if (!loaded) {
     (void)release(context, line.id);
@@ -179,12 +190,17 @@ Result<std::vector<std::string>> prepare(const Context& context) {
 }
 
 Result<void> release(const Context& context, const std::string& id) {
-  Store store = TRY(Store::open(context.places));
-  TRY(store.release({.runtime_root = context.runtime_root, .id = id}));
-  return store.prune();
+  {
+    Store store = TRY(Store::open(context.places));
+    TRY(store.release({.runtime_root = context.runtime_root, .id = id}));
+    TRY(store.prune());
+  }
+  return sweep(context.places);
 }
 
-Result<void> forget(const Context& context, const std::string& id) {
+namespace {
+
+Result<void> give_up(const Context& context, const std::string& id) {
   Store store = TRY(Store::open(context.places));
   const Name name{.runtime_root = context.runtime_root, .id = id};
   if (auto live = store.find_live(name)) {
@@ -203,6 +219,13 @@ Result<void> forget(const Context& context, const std::string& id) {
   }
   if (!found) return Error::of(Kind::not_found, "nest " + id + " does not exist");
   return ok();
+}
+
+}  // namespace
+
+Result<void> forget(const Context& context, const std::string& id) {
+  TRY(give_up(context, id));
+  return sweep(context.places);
 }
 
 }  // namespace caisson::nest

@@ -148,14 +148,13 @@ Result<void> Store::drop_if_empty(const std::string& key) {
 }
 
 Result<void> Store::remove(const std::string& key) {
-  // Renamed first: a removal that is cut short is finished by prune(), and nobody finds half a nest.
-  const std::string gone = key.ends_with(".gone") ? key : key + ".gone";
-  if (gone != key && sys::exists(directory(key))) {
-    TRY(sys::rename_path(directory(key), directory(gone)));
+  // Renamed first: a removal that is cut short is finished by sweep(), and nobody finds half a nest.
+  if (sys::exists(directory(key))) {
+    TRY(sys::remove_tree_at(AT_FDCWD, directory(key + ".gone")));  // there only after a removal that was cut short
+    return sys::rename_path(directory(key), directory(key + ".gone"));
   }
-  TRY(sys::remove_tree_at(AT_FDCWD, directory(gone)));
   const idmap::Allocator ids = TRY(allocator(places_));
-  return ids.release(gone.substr(0, gone.size() - 5));
+  return ids.release(key);
 }
 
 Result<void> Store::prune() {
@@ -163,11 +162,7 @@ Result<void> Store::prune() {
   auto entries = TRY(sys::list_directory(places_.state));
   for (const sys::DirectoryEntry& entry : entries) {
     const std::string& key = entry.name;
-    if (entry.type != DT_DIR || key.starts_with(".")) continue;
-    if (ends_with_gone(key)) {
-      (void)remove(key);
-      continue;
-    }
+    if (entry.type != DT_DIR || key.starts_with(".") || ends_with_gone(key)) continue;
     if (sys::exists(directory(key) + "/root") || has_live(key)) continue;
     auto record = find(key);
     if (!record) {
@@ -176,6 +171,20 @@ Result<void> Store::prune() {
     }
     const bool same_disk = device_above(record->identity) == record->device;
     if (same_disk) (void)remove(key);
+  }
+  return ok();
+}
+
+Result<void> sweep(const Places& places) {
+  const auto entries = TRY(sys::list_directory(places.state));
+  for (const sys::DirectoryEntry& entry : entries) {
+    if (!ends_with_gone(entry.name)) continue;
+    TRY(sys::remove_tree_at(AT_FDCWD, places.state + "/" + entry.name));
+    const Store store = TRY(Store::open(places));
+    const std::string key = entry.name.substr(0, entry.name.size() - 5);
+    if (sys::exists(store.directory(key))) continue;  // come back meanwhile, with the same ids
+    const idmap::Allocator ids = TRY(allocator(places));
+    TRY(ids.release(key));
   }
   return ok();
 }

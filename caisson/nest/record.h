@@ -78,9 +78,9 @@ class Store {
   Result<Record> make_passing(const Name& name, const std::string& identity, bool with_ids) const;
   // Removes KEY if none of its data roots holds anything.
   Result<void> drop_if_empty(const std::string& key);
-  // Removes KEY with everything in it. errors  conflict: the nest is alive
+  // KEY is nobody's from now on; what is in it goes with sweep(). The caller knows that the nest is not alive.
   Result<void> remove(const std::string& key);
-  // Removes what belongs to containers whose root is gone. Never fails for one that cannot be removed.
+  // Gives up what belongs to containers whose root is gone. Never fails for one that cannot be renamed.
   Result<void> prune();
 
   Result<Live> find_live(const Name& name) const;  // errors  not_found
@@ -104,5 +104,9 @@ class Store {
   Places places_;
   sys::UniqueFd lock_;
 };
+
+// Removes what Store::remove() and prune() gave up, and frees its ids. Without the lock: it may take long, and does not
+// keep anybody from starting. Cut short, it goes on where it was.
+Result<void> sweep(const Places& places);
 
 }  // namespace caisson::nest

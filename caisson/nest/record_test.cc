@@ -84,6 +84,7 @@ TEST_F(NestRecord, ReleaseLeavesNothingWhenNothingWasStored) {
     EXPECT_TRUE(fs::is_empty(base_ + "/run/claims"));
     EXPECT_FALSE(fs::exists(store.run_directory(name("a"))));
   }
+  ASSERT_TRUE(sweep(places_));
   auto ids = idmap::Allocator::open(base_ + "/state/.ids", {});
   ASSERT_TRUE(ids);
   auto left = ids->list();
@@ -156,12 +157,32 @@ TEST_F(NestRecord, WhatACrashLeftIsForgottenByTheNextCommand) {
 }
 
 TEST_F(NestRecord, ARemovalCutShortIsFinished) {
-  Store store = open();
-  const Record record = begin(store, "a", true);
-  ASSERT_TRUE(store.release(name("a")));
-  fs::create_directories(store.directory(record.key + ".gone") + "/data/x");
-  ASSERT_TRUE(store.prune());
-  EXPECT_FALSE(fs::exists(store.directory(record.key + ".gone")));
+  std::string gone;
+  {
+    Store store = open();
+    const Record record = begin(store, "a", true);
+    gone = store.directory(record.key) + ".gone";
+    ASSERT_TRUE(store.release(name("a")));
+    fs::create_directories(gone + "/data/x");
+  }
+  ASSERT_TRUE(sweep(places_));
+  EXPECT_FALSE(fs::exists(gone));
+}
+
+TEST_F(NestRecord, ANestThatComesBackDuringTheRemovalKeepsItsIds) {
+  Record record;
+  {
+    Store store = open();
+    record = begin(store, "a", true);
+    ASSERT_TRUE(store.remove(record.key));
+    EXPECT_EQ(begin(store, "a", true).first_id, record.first_id);
+  }
+  ASSERT_TRUE(sweep(places_));
+  auto ids = idmap::Allocator::open(base_ + "/state/.ids", {});
+  ASSERT_TRUE(ids);
+  auto held = ids->find(record.key);
+  ASSERT_TRUE(held);
+  EXPECT_TRUE(*held);
 }
 
 TEST_F(NestRecord, ASecondHolderIsRefusedWhileTheFirstLives) {
