@@ -127,7 +127,10 @@ class Init {
     int start = r_.start_by == StartBy::fifo ? r_.start_fifo.get() : channel_.fd();
     if (hooks) {
       TRY(wait_for_start(start));
-      TRY(run_hooks(r_.spec->hooks.start_container, hook_state(r_, ::getpid(), "created"), "startContainer"));
+      // Files of the container's: they run with no more rights than its process. One that notifies is loaded already.
+      const bool later = r_.filter != nullptr && !r_.filter->notify;
+      TRY(run_hooks(r_.spec->hooks.start_container, hook_state(r_, ::getpid(), "created"), "startContainer",
+                    {.directory = "", .filter = later ? r_.filter : nullptr}));
       start = -1;
     }
     setup.become(start, r_.start_by == StartBy::fifo ? -1 : channel_.fd());
@@ -140,7 +143,8 @@ class Init {
       channel_.say(Said::mounted);
       channel_.await();
     }
-    return run_hooks(hooks.create_container, hook_state(r_, ::getpid(), "creating"), "createContainer");
+    return run_hooks(hooks.create_container, hook_state(r_, ::getpid(), "creating"), "createContainer",
+                     {.directory = r_.plan.root.path});
   }
 
   Result<void> enter_own_root() {

@@ -246,8 +246,9 @@ class Creation {
 
   Result<void> run_runtime_hooks() {
     const std::string state = hook_state(request_, init_.pid(), "creating");
-    TRY(run_hooks(bundle_.spec.hooks.prestart, state, "prestart"));
-    return run_hooks(bundle_.spec.hooks.create_runtime, state, "createRuntime");
+    const HookSetting in_bundle{.directory = bundle_.path};
+    TRY(run_hooks(bundle_.spec.hooks.prestart, state, "prestart", in_bundle));
+    return run_hooks(bundle_.spec.hooks.create_runtime, state, "createRuntime", in_bundle);
   }
 
   Result<void> pass_listener() {

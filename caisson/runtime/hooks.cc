@@ -1,6 +1,7 @@
 #include "caisson/runtime/hooks.h"
 
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstring>
 
 #include "caisson/sys/file.h"
 #include "caisson/sys/process.h"
@@ -37,7 +39,16 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
   return out;
 }
 
-[[noreturn]] void become(const oci::Hook& hook, int input, int output, int report) {
+bool filter_with(const seccomp::Program* program) {
+  if (program == nullptr) return true;
+  const sock_fprog filter{.len = static_cast<unsigned short>(program->filter.size()),
+                          .filter = const_cast<sock_filter*>(program->filter.data())};
+  const long r = sys::raw::call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, program->flags, &filter);
+  errno = r < 0 ? static_cast<int>(-r) : 0;
+  return r == 0;
+}
+
+[[noreturn]] void become(const oci::Hook& hook, const HookSetting& setting, int input, int output, int report) {
   std::vector<std::string> args = hook.args;
   if (args.empty()) args.push_back(hook.path);
   const auto argv = pointers(args);
@@ -49,6 +60,7 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
   // dup2 onto itself would leave close-on-exec set: the descriptors here are always above 2.
   bool good = ::dup2(input, 0) == 0 && ::dup2(output, 1) == 1 && ::dup2(output, 2) == 2 &&
               ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
+  good = good && (setting.directory.empty() || ::chdir(setting.directory.c_str()) == 0) && filter_with(setting.filter);
   if (good) ::execve(hook.path.c_str(), argv.data(), hook.env.empty() ? inherited : own.data());
   const int error = errno;
   sys::raw::call_retrying(SYS_write, report, &error, sizeof error);
@@ -81,7 +93,15 @@ std::string trimmed(std::string text) {
   return text;
 }
 
-Result<void> run_one(const oci::Hook& hook, const std::string& state_json) {
+// As runc: "signal: bad system call".
+std::string name_of_signal(int number) {
+  const char* text = ::sigdescr_np(number);
+  std::string name = text != nullptr ? text : std::to_string(number);
+  if (name[0] >= 'A' && name[0] <= 'Z') name[0] = static_cast<char>(name[0] + 32);
+  return name;
+}
+
+Result<void> run_one(const oci::Hook& hook, const std::string& state_json, const HookSetting& setting) {
   const UniqueFd input = TRY(state_file(state_json));
   int output[2];
   int report[2];
@@ -92,7 +112,7 @@ Result<void> run_one(const oci::Hook& hook, const std::string& state_json) {
   const UniqueFd report_read(report[0]);
   UniqueFd report_write(report[1]);
   const pid_t pid = TRY(sys::clone_process(0));
-  if (pid == 0) become(hook, input.get(), output_write.get(), report_write.get());
+  if (pid == 0) become(hook, setting, input.get(), output_write.get(), report_write.get());
   sys::Process child(pid);
   output_write.reset();
   report_write.reset();
@@ -107,17 +127,18 @@ Result<void> run_one(const oci::Hook& hook, const std::string& state_json) {
   }
   const int status = TRY(child.wait());
   if (status == 0) return ok();
-  const std::string how = WIFSIGNALED(status) ? "signal: " + std::to_string(WTERMSIG(status))
+  const std::string how = WIFSIGNALED(status) ? "signal: " + name_of_signal(WTERMSIG(status))
                                               : "exit status " + std::to_string(WEXITSTATUS(status));
   return Error::of(Kind::os, how + ", output: " + trimmed(text));
 }
 
 }  // namespace
 
-Result<void> run_hooks(const std::vector<oci::Hook>& hooks, const std::string& state_json, std::string_view kind) {
+Result<void> run_hooks(const std::vector<oci::Hook>& hooks, const std::string& state_json, std::string_view kind,
+                       const HookSetting& setting) {
   for (std::size_t i = 0; i < hooks.size(); ++i) {
     const std::string step = "error running " + std::string(kind) + " hook #" + std::to_string(i) + " " + hooks[i].path;
-    TRY(run_one(hooks[i], state_json).during(step));
+    TRY(run_one(hooks[i], state_json, setting).during(step));
   }
   return ok();
 }

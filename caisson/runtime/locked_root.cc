@@ -45,7 +45,8 @@ Result<void> build(const InitRequest& request, int user_namespace, const Channel
   TRY(rootfs.build());
   channel.say(Said::mounted);
   channel.await();
-  TRY(run_hooks(request.spec->hooks.create_container, hook_state(request, 1, "creating"), "createContainer"));
+  TRY(run_hooks(request.spec->hooks.create_container, hook_state(request, 1, "creating"), "createContainer",
+                {.directory = request.plan.root.path}));
   TRY(rootfs.restrict());
   return rootfs.enter(Rootfs::Enter::pivot);
 }

@@ -85,6 +85,30 @@ class Hooks(RuntimeTest):
             kind, mount, network = line.split()
             self.assertEqual((mount, network), host if kind in OUTSIDE else container, kind)
 
+    def test_TheyRunInTheBundleOrInTheRoot(self):
+        self.hook("createRuntime", "pwd >> $LOG")
+        self.hook("createContainer", "pwd >> $LOG; test -e ./probe && echo in the root >> $LOG")
+        self.c.run()
+        self.assertEqual(self.logged(), [self.c.bundle, self.c.rootfs, "in the root"])
+
+    def test_WhatCreateContainerMountsInTheRootIsSeenInside(self):
+        source = os.path.join(self.directory, "given")
+        with open(source, "w") as file:
+            file.write("given\n")
+        self.hook("createContainer", f"touch ./given && mount --bind {source} ./given")
+        self.assertEqual(self.c.shell("cat /given").run().out, "given\n")
+
+    def test_StartContainerRunsUnderTheFilter(self):
+        for no_new_privileges in (True, False):
+            with self.subTest(no_new_privileges=no_new_privileges):
+                c = self.container("/bin/true")
+                c.process["noNewPrivileges"] = no_new_privileges
+                c.linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+                    {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_KILL"}]}
+                entry = {"path": "/bin/sh", "args": ["sh", "-c", "exec mkdir /dev/shm/foo"], "env": ["PATH=/bin"]}
+                c.config["hooks"] = {"startContainer": [entry]}
+                self.assertIn("bad system call", c.run(rc=1).err)
+
     def test_CreateContainerSeesTheHostsFilesAndStartContainerTheContainers(self):
         self.hook("createContainer", "test -e /probe && echo inside >> $LOG || echo outside >> $LOG")
         self.hook("startContainer", "test -e /probe && echo inside >> $LOG || echo outside >> $LOG")
