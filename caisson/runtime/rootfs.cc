@@ -75,6 +75,15 @@ Result<void> Rootfs::build() {
   for (const DeviceNode& device : request_.plan->devices)
     TRY(make_device(device).during("error creating device node " + device.path));
   if (request_.plan->default_links) TRY(make_links());
+  if (request_.plan->process.terminal) TRY(make_console_place().during("/dev/console"));
+  return ok();
+}
+
+// Where the terminal is mounted when /dev may be read-only already. terminal.cc looks at what it finds there.
+Result<void> Rootfs::make_console_place() {
+  const sys::ParentAndName at = TRY(sys::make_parent_in_root(root_.get(), "/dev/console", 0755));
+  const long r = sys::raw::call(SYS_mknodat, at.parent.get(), at.name.c_str(), S_IFREG | 0600, 0);
+  if (r < 0 && r != -EEXIST) return failure(r, "mknod");
   return ok();
 }
 
@@ -352,11 +361,42 @@ Result<void> Rootfs::mask(const std::string& path) {
   return ok();
 }
 
+namespace {
+
+// Without pivot_root the host's mounts stay in this namespace, out of sight. A whole proc or sysfs among them would let
+// the kernel give the container another one without our masks. source: mount_too_revealing() in fs/namespace.c; runc
+Result<void> hide_kernel_views(const std::string& root) {
+  const std::string text = TRY(sys::read_file("/proc/self/mountinfo"));
+  std::string_view left = text;
+  while (!left.empty()) {
+    const std::string_view line = left.substr(0, left.find('\n'));
+    left.remove_prefix(std::min(line.size() + 1, left.size()));
+    std::string_view fields[5];
+    std::size_t at = 0;
+    for (std::string_view& field : fields) {
+      const std::size_t end = std::min(line.find(' ', at), line.size());
+      field = line.substr(at, end - at);
+      at = std::min(end + 1, line.size());
+    }
+    const bool view = line.find(" - proc ", at) != line.npos || line.find(" - sysfs ", at) != line.npos;
+    const std::string point(fields[4]);
+    if (!view || fields[3] != "/" || point == root || point.starts_with(root + "/")) continue;
+    TRY(sys::set_propagation(point, MS_SLAVE | MS_REC).during(point));
+    if (sys::detach_mount(point)) continue;
+    const UniqueFd there = TRY(sys::open_file(point, O_PATH | O_DIRECTORY));  // locked: covered instead
+    TRY(sys::mount_filesystem(there.get(), "tmpfs", "tmpfs", MS_RDONLY, "").during(point));
+  }
+  return ok();
+}
+
+}  // namespace
+
 Result<void> Rootfs::enter(Enter how) {
   switch (how) {
     case Enter::pivot:
       return sys::pivot_to(root_.get());
     case Enter::move:
+      TRY(hide_kernel_views(request_.plan->root.path).during("--no-pivot"));
       return sys::move_root_to(root_.get());
     case Enter::chroot: {
       const UniqueFd root = TRY(sys::open_file(request_.plan->root.path, O_PATH | O_DIRECTORY));

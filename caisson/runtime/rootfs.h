@@ -62,6 +62,7 @@ class Rootfs {
   Result<void> own(int fd, std::uint32_t uid, std::uint32_t gid);
   Result<void> make_device(const DeviceNode& device);
   Result<void> make_links();
+  Result<void> make_console_place();
   void make_working_directory();
   Result<void> mask(const std::string& path);
   Result<sys::UniqueFd> mask_directory();

@@ -355,6 +355,15 @@ class Terminal(RuntimeTest):
             self.assertEqual([seen["/dev/console"][k] for k in ("major", "minor")], [136, 0])
             self.assertEqual(seen["/dev/console"]["ino"], seen["/dev/pts/0"]["ino"])
 
+    def test_DevMayBeReadOnly(self):
+        with ConsoleSocket(self.directory) as console:
+            c = self.container("/probe", "stat", "/dev/console", "/dev/pts/0")
+            next(m for m in c.config["mounts"] if m["destination"] == "/dev")["options"].append("ro")
+            c.config["root"]["readonly"] = True
+            c.process["terminal"] = True
+            c.run("-d", "--console-socket", console.path)
+            self.assertEqual(console.receive().json()["/dev/console"]["major"], 136)
+
     def test_WhatIsTypedArrives(self):
         with ConsoleSocket(self.directory) as console:
             c = self.container("/bin/sh", "-c", "read line; echo got $line; stty size; exit 3")

@@ -35,6 +35,18 @@ class Rootfs(RuntimeTest):
         c.config["root"]["path"] = c.rootfs
         c.run()
 
+    def test_NoProcWithoutMasksCanBeHad(self):
+        for flags in ((), ("--no-pivot",)):
+            for kind in ("proc", "sysfs"):
+                with self.subTest(flags=flags, kind=kind):
+                    c = self.container()
+                    c.process["capabilities"]["bounding"] += ["CAP_SETFCAP", "CAP_SYS_ADMIN"]
+                    c.process["capabilities"]["permitted"] += ["CAP_SETFCAP", "CAP_SYS_ADMIN"]
+                    c.shell(f"unshare -mnrpf mount -t {kind} none /tmp && echo mounted || echo refused")
+                    outcome = c.run(*flags)
+                    self.assertEqual(outcome.out, "refused\n")
+                    self.assertIn("ermission denied", outcome.err)
+
     def test_APathThroughASymlinkIsTakenOrRefusedCleanly(self):
         c = self.container("/bin/true")
         link = os.path.join(self.directory, "link")
