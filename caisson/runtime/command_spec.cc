@@ -11,6 +11,18 @@
 #include "caisson/sys/file.h"
 
 namespace caisson::runtime {
+namespace {
+
+// As runc: on v1 the container sees its place in the host's cgroups, and engines' scripts rely on it.
+bool only_v2_is_mounted() {
+  constexpr std::uint64_t cgroup2_super_magic = 0x63677270;
+  const auto top = sys::open_file("/sys/fs/cgroup", O_PATH);
+  if (!top) return false;
+  const auto magic = sys::filesystem_magic(top->get());
+  return magic && *magic == cgroup2_super_magic;
+}
+
+}  // namespace
 
 Result<int> spec_command(Context&, const Arguments& arguments) {
   const std::string bundle = arguments.text("bundle");
@@ -18,7 +30,11 @@ Result<int> spec_command(Context&, const Arguments& arguments) {
   auto file = sys::open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0666);
   if (!file && file.error().is(EEXIST)) return Error::of(Kind::conflict, "File config.json exists. Remove it first");
   if (!file) return std::move(file).error();
-  const oci::Spec spec = arguments.on("rootless") ? oci::rootless_spec(::geteuid(), ::getegid()) : oci::default_spec();
+  const bool rootless = arguments.on("rootless");
+  oci::Spec spec = rootless ? oci::rootless_spec(::geteuid(), ::getegid()) : oci::default_spec();
+  if (!rootless && !only_v2_is_mounted())
+    std::erase_if(spec.linux.namespaces,
+                  [](const oci::Namespace& ns) { return ns.type == oci::NamespaceType::cgroup; });
   TRY(sys::write_all((*file).get(), oci::print_indented(spec) + "\n"));
   return 0;
 }
