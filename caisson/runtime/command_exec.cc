@@ -220,6 +220,7 @@ class Exec {
     std::from_chars(text.data(), text.data() + text.size(), pid);
     sys::Process process(pid);
     TRY(joining.wait());
+    context_.log.debug("process " + text + " made in container " + container.state.id);
     TRY(parent_end.go());
     if (request_.filtered && request_.filter.notify) TRY(pass_listener(parent_end, pid, container));
     TRY(parent_end.expect(Said::ready));

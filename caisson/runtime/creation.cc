@@ -91,6 +91,7 @@ class Creation {
 
   Result<Created> create(UniqueFd console) {
     bundle_ = TRY(read_bundle(arguments_.text("bundle")));
+    context_.log.debug("config.json of " + bundle_.path + " read");
     TRY(check_apparmor(bundle_.plan));
     TRY(check_network_sysctls(bundle_.spec));
     if (context_.cgroup_manager == CgroupManager::systemd)
@@ -176,6 +177,8 @@ class Creation {
         .devices = rootless ? cgroup::Devices::best_effort : cgroup::Devices::enforce};
     cgroup::Group group = TRY(cgroup::Group::create(std::move(placement), &resources, permissions));
     auto joined = group.join_fds();
+    for (const cgroup::Directory& d : group.placement().directories)
+      context_.log.debug("cgroup " + d.absolute() + " made");
     if (joined) request_.join = std::move(*joined);
     Result<void> given = joined ? delegate(group) : std::move(joined).error();
     if (!given) {
@@ -213,6 +216,7 @@ class Creation {
     request_.start_fifo.reset();
     request_.join = {};
     state_.pid = init_.pid();
+    context_.log.debug("first process " + std::to_string(state_.pid) + " made");
     TRY(finish(record, spawned.user_namespace.get()).during("unable to start container process"));
     return ok();
   }
@@ -241,6 +245,7 @@ class Creation {
     if (arguments_.given("pidfd-socket")) TRY(send_pidfd(arguments_.text("pidfd-socket"), init_.pid(), "init"));
     TRY(channel_.go());
     TRY(channel_.expect(Said::going));
+    context_.log.debug("container " + request_.id + " created");
     return ok();
   }
 
@@ -285,7 +290,7 @@ Result<Created> create_container(Context& context, const Arguments& arguments, S
 }
 
 Result<void> after_start(const Context& context, const oci::Spec& spec, const ContainerState& state) {
-  (void)context;
+  context.log.debug("container " + state.id + " started");
   if (spec.hooks.poststart.empty()) return ok();
   return run_hooks(spec.hooks.poststart, print_oci_state(state, Status::running), "poststart");
 }

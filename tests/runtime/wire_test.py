@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 
-from harness import PATIENCE, RuntimeTest, main, since_runc, wait_until
+from harness import PATIENCE, RuntimeTest, main, not_on, since_runc, wait_until
 from machine import cgroup_mounts, v2_controllers
 from terminal import receive_descriptors
 
@@ -150,6 +150,23 @@ class Notify(RuntimeTest):
 
 class Shim(RuntimeTest):
     """The lines that containerd, conmon and buildkit run."""
+
+    @not_on("runc-1.1", "its lines are others")
+    def test_DebugTellsWhatIsDone(self):
+        log = os.path.join(self.directory, "log")
+        c = self.container("/bin/sleep", "1000")
+        c.write()
+        globals_ = ("--debug", "--log", log, "--log-format", "json")
+        self.assertEqual(self.runtime("create", "--bundle", c.bundle, c.id, globals=globals_).err, "")
+        self.runtime("start", c.id, globals=globals_)
+        self.runtime("exec", c.id, "/bin/true", globals=globals_)
+        with open(log) as file:
+            lines = [json.loads(line) for line in file]
+        self.assertEqual({line["level"] for line in lines}, {"debug"})
+        said = " ".join(line["msg"] for line in lines)
+        for what in ("config.json of", "cgroup /", "first process", "created", "started", "made in container"):
+            self.assertIn(what, said)
+        self.assertIn("level=debug", self.runtime("exec", c.id, "/bin/true", globals=["--debug"]).err)
 
     def test_ContainerdsSequence(self):
         c = self.container("/bin/sleep", "1000")
