@@ -77,7 +77,7 @@ Result<JoinFds> Group::join_fds() const {
 Result<JoinFds> Group::join_fds_for_exec(pid_t init, const std::map<std::string, std::string>& sub) const {
   for (const auto& [controller, path] : sub) {
     if (!controller.empty() && placement_.find(controller) == nullptr)
-      return Error::of(Kind::invalid, "cgroup: controller " + controller + " is not one of the container's");
+      return Error::of(Kind::invalid, "cgroup: unknown controller " + controller + ": not one of the container's");
   }
   JoinFds out;
   for (const Directory& directory : placement_.directories) {

@@ -129,7 +129,10 @@ int dispatch(Context& context, const Arguments& globals) {
   Arguments arguments;
   if (auto parsed = parse_command(*command, line.subspan(1), arguments); !parsed)
     return report(log, parsed.error().message(), failed);
-  if (arguments.on("help")) return print(command_help(*command));
+  const std::span<const std::string> rest = arguments.rest();
+  const bool asks = function_of(*command) == unsupported_command && !rest.empty() &&
+                    (rest.front() == "-h" || rest.front() == "--help");
+  if (arguments.on("help") || asks) return print(command_help(*command));
   auto result = function_of(*command)(context, arguments);
   if (result) return *result;
   const bool is_exec = command->name == "exec";

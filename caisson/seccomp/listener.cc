@@ -29,7 +29,7 @@ std::string listener_message(std::string_view version, pid_t pid, std::string_vi
 }
 
 Result<void> send_listener(const std::string& path, int listener, std::string_view message) {
-  const sys::UniqueFd agent = TRY(sys::connect_unix(path).during("seccomp listener"));
+  const sys::UniqueFd agent = TRY(sys::connect_unix(path).during("failed to connect with seccomp agent"));
   return sys::send_with_descriptors(agent.get(), message, &listener, 1).during("seccomp listener");
 }
 

@@ -63,6 +63,17 @@ class Schema(RuntimeTest):
                 kinds = {n["type"] for n in config["linux"]["namespaces"]}
                 self.assertEqual("user" in kinds, bool(flags))
 
+    def test_SpecHasACgroupNamespaceWhereThereIsOnlyV2(self):
+        self.runtime("spec", "--bundle", self.directory)
+        with open(os.path.join(self.directory, "config.json")) as file:
+            kinds = {n["type"] for n in json.load(file)["linux"]["namespaces"]}
+        self.assertEqual("cgroup" in kinds, os.path.exists("/sys/fs/cgroup/cgroup.controllers"))
+
+    def test_EveryCommandHasHelp(self):
+        for command in ("create", "run", "exec", "checkpoint", "restore", "update", "events"):
+            for flag in ("-h", "--help"):
+                self.assertIn(f"{command} - ", self.runtime(command, flag).out)
+
     def test_SpecDoesNotOverwrite(self):
         self.runtime("spec", "--bundle", self.directory)
         outcome = self.runtime("spec", "--bundle", self.directory, rc=1)

@@ -226,7 +226,7 @@ class Notify(Seccomp):
 
     def test_NoAgentIsAnError(self):
         self.c.linux["seccomp"]["listenerPath"] = os.path.join(self.directory, "nobody.sock")
-        self.c.run(rc=1)
+        self.assertIn("failed to connect with seccomp agent", self.c.run(rc=1).err)
         self.assert_nothing_left()
 
     def test_NotifyWithoutAListenerIsRefused(self):
