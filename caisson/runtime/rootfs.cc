@@ -392,11 +392,11 @@ Result<void> hide_kernel_views(const std::string& root) {
 }  // namespace
 
 Result<void> Rootfs::enter(Enter how) {
+  if (how == Enter::move) TRY(hide_kernel_views(request_.plan->root.path).during("--no-pivot"));
   switch (how) {
     case Enter::pivot:
       return sys::pivot_to(root_.get());
     case Enter::move:
-      TRY(hide_kernel_views(request_.plan->root.path).during("--no-pivot"));
       return sys::move_root_to(root_.get());
     case Enter::chroot: {
       const UniqueFd root = TRY(sys::open_file(request_.plan->root.path, O_PATH | O_DIRECTORY));
