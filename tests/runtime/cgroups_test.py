@@ -333,6 +333,31 @@ class Update(RuntimeTest):
         self.update("--cpuset-cpus", "0", "--cpuset-mems", "0")
         self.assertEqual(self.c.cgroup_value("cpuset", "cpuset.cpus"), "0")
 
+    def test_EveryFlagThisMachineCanObey(self):
+        rows = [("--memory", "40M", "memory", "memory.limit_in_bytes", str(40 << 20)),
+                ("--memory-reservation", "20M", "memory", "memory.soft_limit_in_bytes", str(20 << 20)),
+                ("--memory-swap", "80M", "memory", "memory.memsw.limit_in_bytes", str(80 << 20)),
+                ("--cpu-share", "333", "cpu", "cpu.shares", "333"), ("--cpu-period", "60000", "cpu", "cpu.cfs_period_us", "60000"),
+                ("--cpu-quota", "33000", "cpu", "cpu.cfs_quota_us", "33000"), ("--pids-limit", "44", "pids", "pids.max", "44"),
+                ("--cpuset-cpus", "0", "cpuset", "cpuset.cpus", "0"), ("--cpuset-mems", "0", "cpuset", "cpuset.mems", "0")]
+        checked = 0
+        for flag, value, controller, name, expected in rows:
+            if not os.path.exists(self.c.cgroup(controller, name)):
+                continue
+            with self.subTest(flag=flag):
+                self.update(flag, value)
+                self.assertEqual(self.c.cgroup_value(controller, name), expected)
+                checked += 1
+        self.assertGreaterEqual(checked, 5)
+
+    def test_AnUpdateOutlivesItsCommand(self):
+        self.update("--memory", "32M")
+        self.update("--pids-limit", "-1")
+        self.assertEqual(self.c.cgroup_value("pids", "pids.max"), "max")
+        self.runtime("pause", self.c.id)
+        self.runtime("resume", self.c.id)
+        self.assertEqual(self.c.cgroup_value("memory", "memory.limit_in_bytes"), str(32 << 20))
+
     def test_ResourcesFromStandardInput(self):
         self.update("--resources", "-", stdin=json.dumps({"memory": {"limit": 48 << 20}, "pids": {"limit": 9}}))
         self.assertEqual(self.c.cgroup_value("memory", "memory.limit_in_bytes"), str(48 << 20))

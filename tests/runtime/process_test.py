@@ -5,6 +5,7 @@ SPDX-License-Identifier: Apache-2.0
 """
 import fcntl
 import os
+import unittest
 
 from harness import PEER, RuntimeTest, main, since_runc
 from machine import capability, cgroup_mounts, has_cgroup_file, without_limit
@@ -141,6 +142,22 @@ class Limits(RuntimeTest):
         c = self.container()
         c.process["rlimits"] = [{"type": "RLIMIT_CORE", "soft": 0, "hard": 0}] * 2
         c.create(rc=1)
+
+    @unittest.skipIf(os.path.exists("/sys/kernel/security/apparmor"), "machine: no absence of AppArmor")
+    def test_AnAppArmorProfileWithoutAppArmorIsRefused(self):
+        c = self.container()
+        c.process["apparmorProfile"] = "some-profile"
+        outcome = c.create(rc=1)
+        self.assertIn("apparmor", outcome.err.lower())
+        self.assert_nothing_left()
+
+    def test_LabelsWithoutSelinuxAreIgnored(self):
+        c = self.container()
+        if os.path.exists("/sys/fs/selinux/enforce"):
+            self.skipTest("machine: has SELinux")
+        c.process["selinuxLabel"] = "system_u:system_r:container_t:s0"
+        if PEER == "caisson":
+            c.report()
 
     def test_NoNewPrivileges(self):
         for value in (True, False):
