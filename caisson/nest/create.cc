@@ -49,7 +49,7 @@ std::string work_directory(const RootFacts& root) {
 Result<void> make_data_roots(const Plan& plan, const Facts& facts) {
   for (const DataRoot& root : plan.data_roots) {
     if (root.preload) continue;
-    const auto made = sys::make_directory_at(AT_FDCWD, root.directory, 0711);
+    auto made = sys::make_directory_at(AT_FDCWD, root.directory, 0711);
     if (!made && !made.error().is(EEXIST)) return made;
     if (made && !facts.data_can_idmap)
       TRY(sys::change_owner_at(AT_FDCWD, root.directory, facts.first_id, facts.first_id));
