@@ -6,6 +6,7 @@
 #include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,6 +34,20 @@ int runnable() {
   return running;
 }
 
+// Ahead of whatever else the machine does: the highest nice value and the shortest slice, which preempts longer ones
+// when it wakes up. Children inherit both. A real-time policy would not: a cgroup refuses such tasks (RT_GROUP_SCHED).
+// source: sched(7), kernel/sched/features.h PREEMPT_SHORT
+void go_ahead() {
+  struct {
+    unsigned size = 48, policy = 0;
+    unsigned long flags = 0;
+    int nice = -20;
+    unsigned priority = 0;
+    unsigned long runtime = 100'000, deadline = 0, period = 0;
+  } attributes;
+  if (syscall(SYS_sched_setattr, 0, &attributes, 0) < 0) std::perror("stopwatch: sched_setattr");
+}
+
 }  // namespace
 
 // usage: stopwatch WAIT_MS COMMAND... [: COMMAND...]
@@ -40,8 +55,10 @@ int runnable() {
 int main(int argc, char** argv) {
   if (argc < 3) return 2;
   prctl(PR_SET_CHILD_SUBREAPER, 1);
+  go_ahead();
   const timespec pause{0, std::atol(argv[1]) * 1'000'000L};
-  posix_spawn_file_actions_t to_null;  // our stdout is for our own lines
+  const timespec moment{0, 4'000'000L};  // up to 100 ms for an instant in which nobody else wants a CPU
+  posix_spawn_file_actions_t to_null;    // our stdout is for our own lines
   posix_spawn_file_actions_init(&to_null);
   posix_spawn_file_actions_addopen(&to_null, 1, "/dev/null", O_WRONLY, 0);
   char** command = argv + 2;
@@ -50,7 +67,10 @@ int main(int argc, char** argv) {
     while (*end && std::strcmp(*end, ":") != 0) ++end;
     char** next = *end ? end + 1 : end;
     *end = nullptr;
-    if (pause.tv_nsec) nanosleep(&pause, nullptr);
+    if (pause.tv_nsec) {
+      nanosleep(&pause, nullptr);
+      for (int i = 0; i < 25 && runnable() > 1; ++i) nanosleep(&moment, nullptr);
+    }
     int before = runnable(), status = 0;
     pid_t pid;
     long start = now();
