@@ -60,7 +60,8 @@ Result<void> Rootfs::mount_root() {
   // pivot_root refuses a shared root, and a shared parent would get the root's mounts.
   TRY(sys::set_mount_attributes(tree.get(), {.propagation = MS_PRIVATE}, Recursive::no));
   const UniqueFd place = TRY(sys::open_file(plan.path, O_PATH | O_DIRECTORY));
-  if ((before & MS_SHARED) != 0) TRY(make_parent_private(plan.path));
+  // Without MS_REC only "/" itself was changed above: the mount our root is in may be the host's, and shared.
+  if ((before & MS_SHARED) != 0 || (before & MS_REC) == 0) TRY(make_parent_private(plan.path));
   TRY(sys::attach_mount(tree.get(), place.get()));
   root_ = std::move(tree);
   return ok();

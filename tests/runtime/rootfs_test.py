@@ -122,7 +122,8 @@ class Rootfs(RuntimeTest):
                 c.linux["rootfsPropagation"] = value
                 c.mount("/vol", self.directory, "bind", ["rbind", "rshared"])
                 before, after = (os.path.join(self.directory, f"{name}-{value}") for name in ("before", "after"))
-                script = ("mount --make-rshared / && cat /proc/self/mountinfo > $1 && shift && after=$1 && shift && \"$@\"; rc=$?; "
+                # The bundle is on a mount of its own, as an engine's overlay or a tmpfs at /run is.
+                script = (f"mount --bind {self.directory} {self.directory} && mount --make-rshared / && cat /proc/self/mountinfo > $1 && shift && after=$1 && shift && \"$@\"; rc=$?; "
                           "cat /proc/self/mountinfo > $after; exit $rc")
                 c.run(wrap=("unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", script, "sh", before, after))
                 with open(before) as first, open(after) as second:
