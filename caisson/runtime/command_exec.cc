@@ -37,6 +37,7 @@ struct ExecRequest {
   ProcessPlan plan;
   seccomp::Program filter;
   bool filtered = false;
+  std::optional<unsigned long> personality;
   cgroup::JoinFds join;
   UniqueFd console_socket;
   int preserved = 0;
@@ -82,6 +83,7 @@ class ExecChild {
     if (!r_.plan.apparmor_profile.empty() || !r_.plan.selinux_label.empty())
       proc_ = TRY(sys::open_file("/proc", O_PATH | O_DIRECTORY));
     join_cgroups(r_.join, channel_);
+    if (r_.plan.initial_affinity.empty() && r_.plan.final_affinity.empty()) reset_affinity();
     if (r_.namespaces != 0)
       if (const long r = raw::call(SYS_setns, r_.pidfd, r_.namespaces); r < 0)
         return failure(r, "join the container's namespaces");
@@ -107,6 +109,8 @@ class ExecChild {
                         .may_set_groups = r_.may_set_groups,
                         .preserved = r_.preserved});
     TRY(setup.begin());
+    if (r_.personality)
+      if (const long r = raw::call(SYS_personality, *r_.personality); r < 0) return failure(r, "personality");
     TRY(setup.settle());
     const auto listener = TRY(setup.load_listener());
     if (listener) {
@@ -169,6 +173,7 @@ class Exec {
     if ((request_.namespaces & CLONE_NEWUSER) == 0) request_.own_user_namespace = false;
     const std::uint64_t own = TRY(permitted_capabilities());
     request_.plan = TRY(plan_process(process, request_.own_user_namespace ? ~std::uint64_t{0} : own));
+    request_.personality = TRY(plan_personality(request_.spec));
     const auto& gids = request_.spec.linux.gid_mappings;
     request_.may_set_groups = !(::geteuid() != 0 && gids.size() == 1 && gids[0].size == 1);
     if (request_.spec.linux.seccomp) {

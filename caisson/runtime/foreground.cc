@@ -68,6 +68,11 @@ Result<void> Foreground::take_terminal(int socket) {
   sys::Message message = TRY(sys::receive_message(socket, 4096).during("receive the terminal"));
   if (message.descriptors.size() != 1) return Error::of(Kind::os, "the container sent no terminal");
   terminal_ = std::move(message.descriptors[0]);
+  // A line's end is made of what comes out by the caller's terminal, if it has one; a file gets it as it was written.
+  termios modes{};
+  if (::tcgetattr(terminal_.get(), &modes) < 0) return Error::os(errno, "tcgetattr");
+  modes.c_oflag &= ~static_cast<tcflag_t>(ONLCR);
+  if (::tcsetattr(terminal_.get(), TCSANOW, &modes) < 0) return Error::os(errno, "tcsetattr");
   if (::isatty(0) == 1) {
     saved_ = TRY(make_raw());
     copy_window_size();

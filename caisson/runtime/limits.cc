@@ -62,6 +62,12 @@ Result<void> give_limits(pid_t pid, const ProcessPlan& plan, RlimitsBy by) {
   return ok();
 }
 
+void reset_affinity() {
+  unsigned long all[128];
+  for (unsigned long& word : all) word = ~0UL;
+  (void)raw::call(SYS_sched_setaffinity, 0, sizeof all, all);
+}
+
 Result<void> set_affinity(pid_t pid, const std::string& cpus) {
   if (cpus.empty()) return ok();
   const std::vector<unsigned long> mask = TRY(oci::parse_number_list(cpus));

@@ -23,6 +23,9 @@ Result<void> give_limits(pid_t pid, const ProcessPlan& plan, RlimitsBy by);
 // pid 0: the calling process.
 Result<void> set_rlimits(pid_t pid, const ProcessPlan& plan);
 
+// All CPUs that the cgroup allows, whatever the caller was bound to; where that is refused, the caller's. source: runc
+void reset_affinity();
+
 // sched_setaffinity(2) with a list of CPUs; an empty list leaves it.
 Result<void> set_affinity(pid_t pid, const std::string& cpus);
 

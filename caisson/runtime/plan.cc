@@ -173,6 +173,8 @@ Result<std::optional<MemoryPolicyPlan>> plan_memory_policy(const oci::Spec& spec
   return std::optional<MemoryPolicyPlan>(std::move(out));
 }
 
+}  // namespace
+
 Result<std::optional<unsigned long>> plan_personality(const oci::Spec& spec) {
   if (!spec.linux.personality) return std::optional<unsigned long>();
   const auto domain = oci::number_of(oci::personalities(), spec.linux.personality->domain);
@@ -180,8 +182,6 @@ Result<std::optional<unsigned long>> plan_personality(const oci::Spec& spec) {
     return Error::of(Kind::invalid, "linux.personality: only the domains LINUX and LINUX32, and no flags");
   return std::optional<unsigned long>(*domain);
 }
-
-}  // namespace
 
 bool NamespacePlan::needs_stage() const {
   if (locked_mounts || !join_user.empty() || (create & CLONE_NEWTIME) != 0) return true;

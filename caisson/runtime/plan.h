@@ -76,6 +76,9 @@ struct Plan {
   ProcessPlan process;
 };
 
+// Of the first process, and of each that is executed beside it.
+Result<std::optional<unsigned long>> plan_personality(const oci::Spec& spec);
+
 struct PlanFacts {
   std::string bundle;              // absolute
   std::uint64_t capabilities = 0;  // that the runtime itself may give away

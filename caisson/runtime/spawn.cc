@@ -11,6 +11,7 @@
 #include "caisson/runtime/clones.h"
 #include "caisson/runtime/foreground.h"
 #include "caisson/runtime/id_maps.h"
+#include "caisson/runtime/limits.h"
 #include "caisson/sys/file.h"
 #include "caisson/sys/raw.h"
 
@@ -62,7 +63,11 @@ class Stage {
     std::vector<OpenJoin> joins = TRY(open_joins(n));
     UniqueFd user;
     if (!n.join_user.empty()) user = TRY(sys::open_file(n.join_user, O_RDONLY).during("join namespace"));
+    UniqueFd offsets;  // opened while /proc/self is ours: in a user namespace it belongs to nobody we are
+    if (!n.time_offsets.empty())
+      offsets = TRY(sys::open_file("/proc/self/timens_offsets", O_WRONLY).during("linux.timeOffsets"));
     join_cgroups(r_.join, channel_);
+    reset_affinity();
     TRY(join_namespaces(joins, n.has_user()));
     if (user) {
       if (const long r = raw::call(SYS_setns, user.get(), CLONE_NEWUSER); r < 0)
@@ -78,8 +83,10 @@ class Stage {
     TRY(join_namespaces(joins, false));
     const std::uint64_t own = n.create & ~(n.locked_mounts ? std::uint64_t{CLONE_NEWNS} : 0);
     if (const long r = raw::call(SYS_unshare, static_cast<int>(own)); r < 0) return failure(r, "unshare");
-    if (!n.time_offsets.empty())
-      TRY(sys::write_once("/proc/self/timens_offsets", n.time_offsets).during("linux.timeOffsets"));
+    if (offsets) {
+      const long r = raw::call_retrying(SYS_write, offsets.get(), n.time_offsets.data(), n.time_offsets.size());
+      if (r < 0) return failure(r, "linux.timeOffsets: write");
+    }
     const pid_t pid = TRY(sys::clone_process(CLONE_PARENT));
     if (pid != 0) {
       channel_.say(Said::pid, std::to_string(pid));
@@ -120,6 +127,7 @@ void begin_child(const InitRequest& request, const Channel& channel) {
   auto joins = open_joins(n);
   if (!joins) channel.fail(joins.error());
   join_cgroups(request.join, channel);
+  reset_affinity();
   if (n.create_user) {
     channel.say(Said::unmapped);
     channel.await();

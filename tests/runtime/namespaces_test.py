@@ -74,6 +74,15 @@ class New(RuntimeTest):
         self.assertNotEqual(seen["namespaces"]["time"], mine("time"))
         self.assertEqual(seen["timens_offsets"].split(), ["monotonic", "100000", "5", "boottime", "200000", "7"])
 
+    @without_limit("time-namespace")
+    @since_runc("1.2", "time namespaces")
+    def test_TimeOffsetsInAUserNamespace(self):
+        c = self.container("/bin/cat", "/proc/self/timens_offsets")
+        c.user_namespace()
+        c.namespace("time")
+        c.linux["timeOffsets"] = {"monotonic": {"secs": 7881, "nanosecs": 2718281}}
+        self.assertIn(["monotonic", "7881", "2718281"], [line.split() for line in c.run().out.splitlines()])
+
     @since_runc("1.2", "time namespaces")
     def test_TimeOffsetsNeedATimeNamespace(self):
         c = self.container()

@@ -7,7 +7,7 @@ import fcntl
 import os
 import unittest
 
-from harness import PEER, RuntimeTest, main, since_runc
+from harness import PEER, RuntimeTest, main, not_on, since_runc, wait_until
 from machine import capability, cgroup_mounts, has_cgroup_file, without_limit
 from terminal import ConsoleSocket, run_on_terminal
 
@@ -289,6 +289,31 @@ class Surroundings(RuntimeTest):
         c.process["env"] += ["A=first", "B=1", "A=last"]
         self.assertEqual([v for v in c.report()["env"] if v[:2] in ("A=", "B=")], ["B=1", "A=last"])
 
+    @since_runc("1.2", "the affinity reset")
+    @unittest.skipIf(len(os.sched_getaffinity(0)) < 2, "needs two CPUs")
+    def test_TheCallersAffinityIsNotTheContainers(self):
+        cpus = sorted(os.sched_getaffinity(0))
+        c = self.container("/bin/sh", "-c", "grep Cpus_allowed: /proc/self/status; sleep 1000")
+        c.write()
+        one = ("taskset", "-c", str(cpus[0]))
+        whole = self.begin("run", "--bundle", c.bundle, c.id)
+        wait_until(lambda: "allowed" in whole.out(), "it told")
+        self.runtime("delete", "--force", c.id)
+        whole.wait()
+        bound = self.begin("run", "--bundle", c.bundle, c.id, wrap=one)
+        wait_until(lambda: "allowed" in bound.out(), "it told")
+        self.assertEqual(bound.out(), whole.out())
+        seen = self.begin("exec", c.id, "/bin/grep", "Cpus_allowed:", "/proc/self/status", wrap=one).wait()
+        self.assertEqual(seen.out, whole.out())
+        self.runtime("delete", "--force", c.id)
+        bound.wait()
+
+    @not_on("runc-1.1", "exec has not the personality")
+    def test_PersonalityIsThatOfAnExecToo(self):
+        c = self.container()
+        c.linux["personality"] = {"domain": "LINUX32"}
+        self.assertEqual(c.up().exec("/bin/cat", "/proc/self/personality").out, "00000008\n")
+
     def test_CwdMayBeAMount(self):
         c = self.container()
         c.mount("/data", "tmpfs", "tmpfs", ["mode=755"])
@@ -380,6 +405,11 @@ class Terminal(RuntimeTest):
             c.process["terminal"] = True
             c.run("-d", "--console-socket", console.path)
             self.assertEqual(console.receive().json()["/dev/console"]["major"], 136)
+
+    def test_LinesEndAsTheyWereWritten(self):
+        c = self.container("/bin/sh", "-c", "echo one; echo two")
+        c.process["terminal"] = True
+        self.assertEqual(c.run().out, "one\ntwo\n")
 
     def test_WhatIsTypedArrives(self):
         with ConsoleSocket(self.directory) as console:
