@@ -26,6 +26,12 @@ void add(Line& line, const char* text) noexcept {
   for (; *text != '\0' && line.length < sizeof line.text; ++text) line.text[line.length++] = *text;
 }
 
+// As Go writes them, and engines look for them: "permission denied".
+void add_lower(Line& line, const char* text) noexcept {
+  for (; *text != '\0' && line.length < sizeof line.text; ++text)
+    line.text[line.length++] = static_cast<char>(*text >= 'A' && *text <= 'Z' ? *text + 32 : *text);
+}
+
 void add_number(Line& line, unsigned number) noexcept {
   char digits[12];
   unsigned count = 0;
@@ -45,7 +51,7 @@ void add_number(Line& line, unsigned number) noexcept {
   }
   add(line, step);
   add(line, ": ");
-  if (error < plan.error_count) add(line, plan.errors[error]);
+  if (error < plan.error_count) add_lower(line, plan.errors[error]);
   if (plan.report_fd < 0) add(line, "\n");
   raw::call_retrying(SYS_write, plan.report_fd >= 0 ? plan.report_fd : 2, line.text, line.length);
   for (;;) raw::call(SYS_exit_group, plan.report_fd >= 0 ? 1 : 127);

@@ -130,7 +130,7 @@ class Init {
       // Files of the container's: they run with no more rights than its process. One that notifies is loaded already.
       const bool later = r_.filter != nullptr && !r_.filter->notify;
       TRY(run_hooks(r_.spec->hooks.start_container, hook_state(r_, ::getpid(), "created"), "startContainer",
-                    {.directory = "", .filter = later ? r_.filter : nullptr}));
+                    {.directory = "", .env = &r_.plan.process.env, .filter = later ? r_.filter : nullptr}));
       start = -1;
     }
     setup.become(start, r_.start_by == StartBy::fifo ? -1 : channel_.fd());

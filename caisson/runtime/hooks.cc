@@ -52,8 +52,8 @@ bool filter_with(const seccomp::Program* program) {
   std::vector<std::string> args = hook.args;
   if (args.empty()) args.push_back(hook.path);
   const auto argv = pointers(args);
-  const auto inherited = environ;
-  const auto own = pointers(hook.env);
+  const bool inherits = hook.env.empty() && setting.env == nullptr;
+  const auto env = pointers(hook.env.empty() && !inherits ? *setting.env : hook.env);
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -61,7 +61,7 @@ bool filter_with(const seccomp::Program* program) {
   bool good = ::dup2(input, 0) == 0 && ::dup2(output, 1) == 1 && ::dup2(output, 2) == 2 &&
               ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
   good = good && (setting.directory.empty() || ::chdir(setting.directory.c_str()) == 0) && filter_with(setting.filter);
-  if (good) ::execve(hook.path.c_str(), argv.data(), hook.env.empty() ? inherited : own.data());
+  if (good) ::execve(hook.path.c_str(), argv.data(), inherits ? environ : env.data());
   const int error = errno;
   sys::raw::call_retrying(SYS_write, report, &error, sizeof error);
   ::_exit(127);
@@ -137,8 +137,8 @@ Result<void> run_one(const oci::Hook& hook, const std::string& state_json, const
 Result<void> run_hooks(const std::vector<oci::Hook>& hooks, const std::string& state_json, std::string_view kind,
                        const HookSetting& setting) {
   for (std::size_t i = 0; i < hooks.size(); ++i) {
-    const std::string step = "error running " + std::string(kind) + " hook #" + std::to_string(i) + " " + hooks[i].path;
-    TRY(run_one(hooks[i], state_json, setting).during(step));
+    const std::string step = "error running " + std::string(kind) + " hook #" + std::to_string(i);
+    TRY(run_one(hooks[i], state_json, setting).during(hooks[i].path).during(step));
   }
   return ok();
 }

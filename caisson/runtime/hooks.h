@@ -15,7 +15,8 @@ namespace caisson::runtime {
 
 // Where and under what hooks of one kind run. runc: createRuntime in the bundle, createContainer in the root.
 struct HookSetting {
-  std::string directory;                     // "": the caller's working directory
+  std::string directory;                          // "": the caller's working directory
+  const std::vector<std::string>* env = nullptr;  // of a hook that gives none; null: the caller's own
   const seccomp::Program* filter = nullptr;  // loaded before they start: startContainer hooks are the container's own
 };
 

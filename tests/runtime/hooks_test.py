@@ -109,6 +109,12 @@ class Hooks(RuntimeTest):
                 c.config["hooks"] = {"startContainer": [entry]}
                 self.assertIn("bad system call", c.run(rc=1).err)
 
+    def test_StartContainerHasTheProcessEnvironmentUnlessItHasItsOwn(self):
+        self.c.process["env"].append("ONE=two")
+        self.c.config["hooks"] = {"startContainer": [{"path": "/bin/sh", "args": ["sh", "-c", "echo $ONE > /hooks.log"]}]}
+        self.c.run()
+        self.assertEqual(self.logged(), ["two"])
+
     def test_CreateContainerSeesTheHostsFilesAndStartContainerTheContainers(self):
         self.hook("createContainer", "test -e /probe && echo inside >> $LOG || echo outside >> $LOG")
         self.hook("startContainer", "test -e /probe && echo inside >> $LOG || echo outside >> $LOG")
