@@ -2,7 +2,6 @@
 
 #include <charconv>
 
-#include "caisson/oci/kernel_names.h"
 #include "caisson/oci/process.h"
 #include "caisson/oci/validate.h"
 #include "caisson/sys/file.h"
@@ -18,17 +17,19 @@ Result<std::uint32_t> parse_id(std::string_view text, std::string_view what) {
   return id;
 }
 
-// --cap adds to the bounding, effective and permitted set, and to nothing that a child could inherit.
-Result<void> add_capabilities(const std::vector<std::string>& names, oci::Process& process) {
-  if (names.empty()) return ok();
+// --cap adds to the bounding, effective and permitted set, and to nothing that a child could inherit, unless
+// config.json lets children inherit: then to the ambient set, which is cut to what is inheritable. A name that is not
+// known gives nothing, as in config.json. source: runc's exec.go
+void add_capabilities(const std::vector<std::string>& names, oci::Process& process) {
+  if (names.empty()) return;
   if (!process.capabilities) process.capabilities.emplace();
+  oci::Capabilities& sets = *process.capabilities;
   for (const std::string& name : names) {
-    if (!oci::capability(name)) return Error::of(Kind::invalid, "--cap: unknown capability " + name);
-    process.capabilities->bounding.push_back(name);
-    process.capabilities->effective.push_back(name);
-    process.capabilities->permitted.push_back(name);
+    sets.bounding.push_back(name);
+    sets.effective.push_back(name);
+    sets.permitted.push_back(name);
+    if (!sets.inheritable.empty()) sets.ambient.push_back(name);
   }
-  return ok();
 }
 
 }  // namespace
@@ -60,7 +61,7 @@ Result<oci::Process> exec_process(const Arguments& arguments, const oci::Spec& s
     const std::uint32_t id = TRY(parse_id(group, "--additional-gids"));
     process.user.additional_gids.push_back(id);
   }
-  TRY(add_capabilities(arguments.texts("cap"), process));
+  add_capabilities(arguments.texts("cap"), process);
   if (arguments.given("no-new-privs")) process.no_new_privileges = arguments.on("no-new-privs");
   if (arguments.given("apparmor")) process.apparmor_profile = arguments.text("apparmor");
   if (arguments.given("process-label")) process.selinux_label = arguments.text("process-label");

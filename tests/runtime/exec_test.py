@@ -46,6 +46,14 @@ class Exec(RuntimeTest):
         self.c.exec("/bin/mkdir", "-m", "700", "/closed")
         self.assertEqual(self.c.exec("/bin/pwd", flags=["-u", "1000", "--cwd", "/closed"]).out, "/closed\n")
 
+    @since_runc("1.2", "ambient capabilities of an exec")
+    def test_CapIsAmbientWhereTheConfigLetsChildrenInherit(self):
+        self.c.process["capabilities"]["inheritable"] = ["CAP_CHOWN"]
+        self.c.process["capabilities"]["bounding"].append("CAP_CHOWN")
+        self.c.up()
+        self.assertEqual(self.report("--cap", "CAP_CHOWN")["caps"]["ambient"], 1)
+        self.assertEqual(self.report("--cap", "CAP_NO_SUCH")["caps"]["ambient"], 0)
+
     def test_ExitCodesAndSignalsComeBack(self):
         self.c.up()
         for code in (0, 1, 42, 126, 255):
