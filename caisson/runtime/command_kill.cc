@@ -18,9 +18,13 @@ Result<int> kill_command(Context& context, const Arguments& arguments) {
   const ContainerState state = TRY(record.load());
   const cgroup::Group group = TRY(group_of(state));
   auto init = open_init(state);
-  if (!init && !(all && init.error().kind() == Kind::not_found)) return std::move(init).error();
   // Without a pid namespace of its own the others outlive init, and nobody else would find them.
   const bool everyone = all || (*signal == SIGKILL && !state.own_pid_namespace);
+  if (!init && !(everyone && init.error().kind() == Kind::not_found)) return std::move(init).error();
+  if (!init && !all) {
+    const std::vector<pid_t> left = TRY(group.pids());
+    if (left.empty()) return not_running();
+  }
   if (everyone && !state.cgroup.empty()) {
     TRY(group.kill_all(*signal));
   } else if (init) {

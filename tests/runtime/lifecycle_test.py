@@ -155,6 +155,19 @@ class Order(RuntimeTest):
         c.wait_stopped()
         self.assertIn("cannot start a container that has stopped", c.start(rc=1).err)
 
+    @since_runc("1.2", "kill of what outlived the first process")
+    def test_WithoutAPidNamespaceKillReachesWhoOutlivedTheFirst(self):
+        c = self.container("/bin/sleep", "1000")
+        c.namespace("pid", False)
+        c.up()
+        c.exec("/bin/sleep", "1000", flags=["-d"])
+        os.kill(c.pid, signal.SIGKILL)
+        c.wait_stopped()
+        c.kill("TERM", rc=1)
+        c.kill("KILL")
+        wait_until(lambda: self.reap() or not c.cgroup_value("pids", "cgroup.procs"), "all are gone")
+        c.kill("KILL", rc=1)
+
     def test_KillOfAStoppedContainerSaysNotRunning(self):
         c = self.container("/bin/true").up()
         c.wait_stopped()
