@@ -28,6 +28,19 @@ Recursive recursive(bool yes) { return yes ? Recursive::yes : Recursive::no; }
 
 Error failure(long result, std::string_view call) { return Error::os(static_cast<int>(-result), call); }
 
+bool has_mode(const std::string& data) { return data.starts_with("mode=") || data.find(",mode=") != data.npos; }
+
+// As runc: a tmpfs that says nothing of its mode looks like the directory it covers. Empty: there is none.
+std::string mode_of(int root, const std::string& path) {
+  const auto directory = sys::open_in_root(root, path, O_PATH | O_DIRECTORY);
+  if (!directory) return "";
+  const auto st = sys::status_of(directory->get());
+  if (!st) return "";
+  char text[12];
+  const auto end = std::to_chars(text, text + sizeof text, st->st_mode & 07777, 8).ptr;
+  return std::string(text, end);
+}
+
 // "mode=755,uid=5" without its uid= and gid=, which are the container's ids and not the mounter's.
 std::string take_owner(const std::string& data, std::uint32_t& uid, std::uint32_t& gid) {
   std::string out;
@@ -172,9 +185,11 @@ Result<void> Rootfs::mount_filesystem(const MountStep& step) {
   if (kernel_view) {
     auto opened = sys::open_in_root(root_.get(), step.target, O_PATH | O_DIRECTORY, sys::Links::refuse);
     if (!opened && !opened.error().is(ENOENT))
-      return Error::of(Kind::invalid, step.target + " must be mounted on an ordinary directory");
+      return Error::of(Kind::invalid, step.target + " must be mounted on ordinary directory");
     if (opened) target = std::move(*opened);
   }
+  std::string mode;
+  if (step.type == "tmpfs" && !has_mode(step.options.data)) mode = mode_of(root_.get(), step.target);
   if (!target) target = TRY(sys::make_directories_in_root(root_.get(), step.target, 0755));
   TRY(refuse_hidden_proc(step, target));
   UniqueFd covered;
@@ -182,7 +197,8 @@ Result<void> Rootfs::mount_filesystem(const MountStep& step) {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
   const bool owned = request_.outside && step.type == "tmpfs";
-  const std::string data = owned ? take_owner(step.options.data, uid, gid) : step.options.data;
+  std::string data = owned ? take_owner(step.options.data, uid, gid) : step.options.data;
+  if (!mode.empty()) data += (data.empty() ? "mode=" : ",mode=") + mode;
   const std::string source = step.source.empty() ? step.type : step.source;
   TRY(sys::mount_filesystem(target.get(), step.type, source, step.options.flags, data));
   const bool more = covered || owned || step.options.has_attributes() || !step.options.propagation.empty();

@@ -44,6 +44,17 @@ class Mounting(RuntimeTest):
 
 
 class Options(Mounting):
+    @since_runc("1.3", "an explicit mode that wins")
+    def test_ATmpfsLooksLikeTheDirectoryItCovers(self):
+        c = self.container("/bin/stat", "-c", "%a", "/covered", "/given", "/new")
+        for name in ("covered", "given"):
+            os.mkdir(os.path.join(c.rootfs, name))
+            os.chmod(os.path.join(c.rootfs, name), 0o710)
+        c.mount("/covered", "tmpfs", "tmpfs", [])
+        c.mount("/given", "tmpfs", "tmpfs", ["mode=1500"])
+        c.mount("/new", "tmpfs", "tmpfs", [])
+        self.assertEqual(c.run().out.split(), ["710", "1500", "1777"])
+
     def test_PerMountFlagsAreSet(self):
         rows = [(["ro"], {"ro"}), (["rw"], {"rw"}), (["nosuid"], {"nosuid"}), (["nodev"], {"nodev"}), (["noexec"], {"noexec"}),
                 (["noatime"], {"noatime"}), (["nodiratime"], {"nodiratime"}), (["relatime"], {"relatime"}),
