@@ -33,6 +33,8 @@ class Document {
   ~Document();
   Document(Document&&) noexcept;
   Document& operator=(Document&&) noexcept;
+  Document(const Document&) = delete;
+  Document& operator=(const Document&) = delete;
 
   // `name` goes before every error. The outermost value must be an object.
   // errors: invalid "NAME: not valid JSON at byte N: why"

@@ -62,7 +62,6 @@ Result<UniqueFd> overlay(const RootPlan& root, int user_namespace) {
     layers.push_back(std::move(above));  // closed, the clone would be dissolved: its directories are in no mount then
     layers.push_back(std::move(upper));
     layers.push_back(std::move(work));
-    layers.push_back(std::move(above));  // closed, it would take the mount that upper and work are on with it
   }
   for (const std::string& option : root.overlay_options) {
     const std::size_t equals = option.find('=');

@@ -77,7 +77,6 @@ Result<int> start_command(Context& context, const Arguments& arguments) {
   TRY(start_by_fifo(container.record));
   auto hooks = after_start(context, spec, container.state);
   if (!hooks) {
-    const std::string id = container.state.id;
     auto destroyed = destroy_container(context, std::move(container.record), container.state);
     if (!destroyed) context.log.warning(destroyed.error().message());
     return std::move(hooks).error();

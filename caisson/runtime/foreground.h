@@ -21,6 +21,8 @@ class Foreground {
   static Result<Foreground> begin(Subreaper subreaper);
   Foreground(Foreground&&) noexcept = default;
   Foreground& operator=(Foreground&&) = delete;
+  Foreground(const Foreground&) = delete;
+  Foreground& operator=(const Foreground&) = delete;
   ~Foreground();
 
   // For a container with a terminal: our end of the socket that its master comes by. Our own terminal becomes raw.

@@ -12,7 +12,7 @@
 namespace caisson::runtime {
 namespace {
 
-constexpr DeviceNode default_nodes[] = {
+const DeviceNode default_nodes[] = {
     {"/dev/null", S_IFCHR, 1, 3}, {"/dev/random", S_IFCHR, 1, 8}, {"/dev/full", S_IFCHR, 1, 7},
     {"/dev/tty", S_IFCHR, 5, 0},  {"/dev/zero", S_IFCHR, 1, 5},   {"/dev/urandom", S_IFCHR, 1, 9},
 };
