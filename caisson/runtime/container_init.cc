@@ -111,6 +111,7 @@ class Init {
                                policy->nodes.size() * sizeof(unsigned long) * 8 + 1);
       if (r < 0) return failure(r, "linux.memoryPolicy: set_mempolicy");
     }
+    if (r_.start_by == StartBy::fifo) end_by_signals();
     const bool hooks = !r_.spec->hooks.start_container.empty();
     TRY(setup.settle());
     const auto listener = TRY(setup.load_listener());
@@ -175,6 +176,12 @@ class Init {
     TRY(rootfs.build_inside());
     const unsigned long propagation = r_.plan.root.propagation;
     return sys::set_propagation("/", propagation != 0 ? propagation : MS_PRIVATE | MS_REC);
+  }
+
+  // The first process of a pid namespace has only the signals it handles: without these, `kill` would not end a
+  // container that was created and never started. execve(2) takes them back.
+  static void end_by_signals() {
+    for (const int signal : {SIGHUP, SIGINT, SIGTERM}) ::signal(signal, [](int number) { ::_exit(128 + number); });
   }
 
   Result<void> wait_for_start(int fd) {

@@ -201,6 +201,13 @@ class Order(RuntimeTest):
         self.assertFalse(os.path.exists(f"/proc/{pid}"))
         self.assert_nothing_left()
 
+    def test_ACreatedContainerEndsByTheDefaultSignal(self):
+        for name in ("TERM", "INT", "HUP"):
+            c = self.container("/bin/sleep", "1000")
+            c.create()
+            c.kill(name)
+            c.wait_stopped()
+
     def test_CreatedContainerCanBeKilled(self):
         c = self.container()
         c.create()
