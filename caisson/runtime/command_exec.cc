@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "caisson/oci/kernel_names.h"
@@ -200,10 +201,12 @@ class Exec {
     std::map<std::string, std::string> below;
     for (const std::string& text : arguments_.texts("cgroup")) {
       const std::size_t colon = text.find(':');
-      if (colon == std::string::npos)
-        below[""] = text;
-      else
-        below[text.substr(0, colon)] = text.substr(colon + 1);
+      if (colon == std::string::npos) below[""] = text;
+      for (std::size_t at = 0; colon != std::string::npos && at <= colon;) {  // "cpu,cpuacct:path"
+        const std::size_t end = std::min(text.find(',', at), colon);
+        below[text.substr(at, end - at)] = text.substr(colon + 1);
+        at = end + 1;
+      }
     }
     const cgroup::Group group = TRY(group_of(container.state));
     if (group.placement().directories.empty()) return ok();

@@ -302,6 +302,11 @@ class Refused(RuntimeTest):
         seen = c.exec("/probe", flags=("--cgroup", "pids:sub" if v1 else "sub")).json()
         lines = [line for line in seen["cgroup"].splitlines() if (":pids:" if v1 else "0::") in line]
         self.assertTrue(lines[0].endswith("/sub"), lines)
+        if v1 and "freezer" in cgroup_mounts():
+            os.makedirs(c.cgroup("freezer", "sub"), exist_ok=True)
+            seen = c.exec("/probe", flags=("--cgroup", "pids,freezer:sub")).json()["cgroup"].splitlines()
+            for name in ("pids", "freezer"):
+                self.assertTrue(next(line for line in seen if f":{name}:" in line).endswith("/sub"), seen)
 
 
 if __name__ == "__main__":
