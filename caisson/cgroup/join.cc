@@ -28,7 +28,8 @@ Result<std::string> clean_sub(const std::string& sub) {
   while (!rest.empty()) {
     const std::size_t end = std::min(rest.find('/'), rest.size());
     const std::string_view part = rest.substr(0, end);
-    if (part == "..") return Error::of(Kind::invalid, "cgroup: " + sub + " is not a sub cgroup path");
+    if (part == "..")
+      return Error::of(Kind::invalid, "cgroup: bad sub cgroup path: " + sub + " is not a sub cgroup path");
     if (!part.empty() && part != ".") out.append("/").append(part);
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
