@@ -50,6 +50,9 @@ Result<void> seal_executable(char** argv) {
   auto safe = read_only_clone();
   if (!safe) safe = sealed_copy(self);
   if (!safe) return std::move(safe).error();
+  // By this name whatever it was called by: `caisson runtime create` has "runtime" there.
+  static char name[] = "caisson-runtime";
+  argv[0] = name;
   const long r = sys::raw::call(SYS_execveat, safe->get(), "", argv, environ, AT_EMPTY_PATH);
   return Error::os(static_cast<int>(-r), "run the sealed executable");
 }

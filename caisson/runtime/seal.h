@@ -8,7 +8,8 @@
 namespace caisson::runtime {
 
 // Runs this program again from a read-only clone of the mount it is on, or (without the right to clone mounts) from a
-// sealed copy in memory; returns at once in the program that was run so. argv and the environment are the same.
+// sealed copy in memory; returns at once in the program that was run so. Arguments and environment are the same,
+// argv[0] is "caisson-runtime".
 //   errors  os: neither works
 Result<void> seal_executable(char** argv);
 

@@ -8,7 +8,7 @@ import os
 import re
 import signal
 
-from harness import PEER, RuntimeTest, main, since_runc, wait_until
+from harness import PEER, RUNTIME, Call, RuntimeTest, main, since_runc, wait_until
 
 
 class Lifecycle(RuntimeTest):
@@ -28,6 +28,15 @@ class Lifecycle(RuntimeTest):
         c.delete()
         self.assertIn("does not exist", self.runtime("state", c.id, rc=1).err)
         self.assert_nothing_left()
+
+    def test_TheOneExecutableTakesTheProgramAsAWord(self):
+        if PEER != "caisson":
+            self.skipTest("peer: ours alone")
+        c = self.container("/bin/sh", "-c", "echo here; exit 3")
+        c.write()
+        line = [os.path.join(os.path.dirname(RUNTIME), "caisson"), "runtime", "--root", self.root, "run", "-b", c.bundle, c.id]
+        outcome = Call(self, line).wait()
+        self.assertEqual((outcome.rc, outcome.out), (3, "here\n"), outcome)
 
     def test_StateHasTheKeysOfTheSpecification(self):
         c = self.container()
