@@ -54,6 +54,16 @@ class Exec(RuntimeTest):
         self.assertEqual(self.report("--cap", "CAP_CHOWN")["caps"]["ambient"], 1)
         self.assertEqual(self.report("--cap", "CAP_NO_SUCH")["caps"]["ambient"], 0)
 
+    @since_runc("1.2", "this text")
+    def test_WhatExecveRefusesIsToldAsGoWouldTellIt(self):
+        self.c.file("/run.sh", "#!/no/such/interpreter\n", 0o755)
+        self.c.up()
+        self.assertIn("exec /run.sh: no such file or directory", self.c.exec("/run.sh", rc=255).err)
+        for path in ("..", "../.."):
+            outcome = self.c.exec("/bin/true", flags=["--cgroup", path], rc=255)
+            self.assertIn("bad sub cgroup path: ", outcome.err)
+            self.assertIn(" is not a sub cgroup path", outcome.err)
+
     def test_ExitCodesAndSignalsComeBack(self):
         self.c.up()
         for code in (0, 1, 42, 126, 255):
