@@ -215,7 +215,9 @@ Result<std::vector<DeviceLine>> plan_device_lines(const std::vector<oci::DeviceR
     for (const char type : both ? std::string("bc") : std::string(1, rule.type)) {
       rule.type = type;
       TRY(state.add(rule));
-      lines.push_back({rule.allow, text_of(rule)});
+      DeviceLine line{rule.allow, text_of(rule)};
+      const bool again = !lines.empty() && lines.back() == line;  // "deny all", by the runtime and by the config
+      if (!again) lines.push_back(std::move(line));
     }
   }
   return lines;

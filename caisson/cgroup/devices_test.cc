@@ -93,6 +93,8 @@ TEST(Devices, V1LinesKeepTheOrderOfTheRules) {
 
 TEST(Devices, EmptyTypeAndAccessMeanAll) { EXPECT_EQ(lines({{false, "", {}, {}, ""}}), "-a *:* rwm"); }
 
+TEST(Devices, TheSameRuleTwiceInARowIsOneLine) { EXPECT_EQ(lines({deny_all, deny_all}), lines({deny_all})); }
+
 TEST(Devices, ARuleForBothTypesWithANumberIsNotEverything) {
   EXPECT_EQ(lines({deny_all, allow("a", 7, -1, "rw")}), "-a *:* rwm, +b 7:* rw, +c 7:* rw");
 }

@@ -14,6 +14,12 @@ Result<std::string> read_value(const std::string& directory, std::string_view fi
   return text;
 }
 
+Result<std::string> read_short_value(const std::string& directory, std::string_view file) {
+  std::string text = TRY(sys::read_start_at(AT_FDCWD, directory + "/" + std::string(file)));
+  if (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
 Result<void> write_value(const std::string& directory, std::string_view file, std::string_view value) {
   const std::string path = directory + "/" + std::string(file);
   auto fail = [&](Error error) { return std::move(error).during("write \"" + std::string(value) + "\" to"); };

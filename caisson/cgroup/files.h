@@ -15,6 +15,9 @@ namespace caisson::cgroup {
 // The text without its last newline.
 Result<std::string> read_value(const std::string& directory, std::string_view file);
 
+// The same with one read(2): for a file of one short value.
+Result<std::string> read_short_value(const std::string& directory, std::string_view file);
+
 // write(2) of the whole value, once.
 //   errors  os: `write "100" to /sys/fs/cgroup/pids/ID/pids.max: write: invalid argument`
 Result<void> write_value(const std::string& directory, std::string_view file, std::string_view value);

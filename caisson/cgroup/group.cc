@@ -175,6 +175,14 @@ Result<void> Group::remove() const {
   return ok();
 }
 
+bool Group::remove_empty() const {
+  for (const Directory& directory : placement_.directories) {
+    auto removed = sys::remove_directory(directory.absolute());
+    if (!removed && !is_gone(removed.error())) return false;
+  }
+  return !placement_.directories.empty();
+}
+
 void Group::discard() {
   std::chrono::milliseconds patience = 2s;  // for processes that were just killed; all hierarchies have the same ones
   for (auto path = made_.rbegin(); path != made_.rend(); ++path) {

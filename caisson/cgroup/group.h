@@ -105,6 +105,10 @@ class Group {
   // Directories above stay. A group that is gone is success.
   Result<void> remove() const;
 
+  // Removes them if nobody is in them, and is true then: as soon as one is in use, the rest is left. Without any,
+  // false.
+  bool remove_empty() const;
+
   // Undo of create(), for a caller that fails later: also removes the parents create() made, if they are empty.
   void discard();
 

@@ -56,6 +56,20 @@ TEST_P(GroupOnThisMachine, DiscardWaitsForTheKilledAndTakesTheParentsItMade) {
   }
 }
 
+TEST_P(GroupOnThisMachine, OnlyAGroupWithoutProcessesIsRemovedAsEmpty) {
+  Group group = make();
+  JoinFds fds = *group.join_fds();
+  {
+    sys::Process child = start_member(fds);
+    ASSERT_TRUE(eventually([&] { return has(group, child.pid()); }));
+    EXPECT_FALSE(group.remove_empty());
+    EXPECT_TRUE(has(group, child.pid()));
+  }
+  EXPECT_TRUE(eventually([&] { return group.remove_empty(); }));
+  for (const Directory& directory : placement_.directories) EXPECT_FALSE(sys::exists(directory.absolute()));
+  EXPECT_FALSE(Group::open({}).remove_empty());
+}
+
 TEST_P(GroupOnThisMachine, AnEmptyGroupThatIsThereIsUsed) {
   Group group = make();
   auto second = Group::create(placement_, nullptr);

@@ -229,7 +229,7 @@ Result<Layout> load_layout() {
   Layout layout = parse_layout(mountinfo, proc_cgroup);
   for (Hierarchy& hierarchy : layout.hierarchies) {
     if (hierarchy.version != Version::v2) continue;
-    auto text = sys::read_file(hierarchy.mount_point + "/cgroup.controllers");
+    auto text = sys::read_start_at(AT_FDCWD, hierarchy.mount_point + "/cgroup.controllers");
     if (text) hierarchy.controllers = split_words(*text);
     // Without the file the mount has no controllers for us: who needs one is told so.
     else if (!text.error().is(ENOENT) && !text.error().is(EACCES))

@@ -33,8 +33,8 @@ struct Cpuset {
 
 Result<Cpuset> read_cpuset(const std::string& directory) {
   Cpuset out;
-  out.cpus = TRY(read_value(directory, "cpuset.cpus"));
-  out.mems = TRY(read_value(directory, "cpuset.mems"));
+  out.cpus = TRY(read_short_value(directory, "cpuset.cpus"));
+  out.mems = TRY(read_short_value(directory, "cpuset.mems"));
   return out;
 }
 

@@ -56,7 +56,7 @@ Result<int> wait_in_foreground(Context& context, Created created, Foreground& fo
   if (keep && status) return status;
   // Whatever a container without a pid namespace left running ends with it.
   ContainerState state = created.state;
-  TRY(destroy_container(context, std::move(created.record), state));
+  TRY(destroy_container(context, std::move(created.record), state, &created.spec));
   return status;
 }
 

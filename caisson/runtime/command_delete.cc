@@ -29,6 +29,12 @@ Result<void> kill_and_wait(const ContainerState& state, const cgroup::Group& gro
   return group.kill_all(SIGKILL);  // who was in the cgroup but not in init's pid namespace
 }
 
+// Its init, not what may be left in its cgroup.
+bool has_ended(const ContainerState& state) {
+  const auto init = open_init(state);
+  return !init && init.error().kind() == Kind::not_found;
+}
+
 // What to run when all is over. An absent or damaged config.json must not keep a container from being deleted.
 std::vector<oci::Hook> poststop_hooks(const Context& context, const Record& record) {
   const auto text = record.config_text();
@@ -84,11 +90,14 @@ Result<int> delete_by_force(Context& context, const std::string& id) {
 
 }  // namespace
 
-Result<void> destroy_container(const Context& context, Record record, const ContainerState& state) {
+Result<void> destroy_container(const Context& context, Record record, const ContainerState& state,
+                               const oci::Spec* spec) {
   const cgroup::Group group = TRY(group_of(state));
-  TRY(kill_and_wait(state, group));
-  TRY(group.remove().during("remove the container's cgroup"));
-  const std::vector<oci::Hook> hooks = poststop_hooks(context, record);
+  if (!has_ended(state) || !group.remove_empty()) {
+    TRY(kill_and_wait(state, group));
+    TRY(group.remove().during("remove the container's cgroup"));
+  }
+  const std::vector<oci::Hook> hooks = spec != nullptr ? spec->hooks.poststop : poststop_hooks(context, record);
   TRY(context.store.remove(std::move(record)));
   if (hooks.empty()) return ok();
   // The container is gone, and stays so: a failure is only told. source: runtime-spec runtime.md "Lifecycle" 13.

@@ -21,6 +21,7 @@
 #include "caisson/sys/file.h"
 #include "caisson/sys/process_stat.h"
 #include "caisson/sys/raw.h"
+#include "caisson/sys/spent_fds.h"
 #include "caisson/sys/unix_socket.h"
 
 namespace caisson::runtime {
@@ -214,11 +215,18 @@ class Creation {
     init_ = std::move(spawned.init);
     channel_ = std::move(parent_end);
     request_.start_fifo.reset();
-    request_.join = {};
+    close_doors();
     state_.pid = init_.pid();
     context_.log.debug("first process " + std::to_string(state_.pid) + " made");
     TRY(finish(record, spawned.user_namespace.get()).during("unable to start container process"));
     return ok();
+  }
+
+  void close_doors() {
+    sys::SpentFds spent;
+    for (UniqueFd& tasks : request_.join.tasks) spent.add(std::move(tasks));
+    spent.add(std::move(request_.join.unified));
+    request_.join = {};
   }
 
   Result<void> finish(Record& record, int user_namespace) {

@@ -11,6 +11,8 @@ namespace caisson::runtime {
 
 // Kills what is alive and waits for the end of init, which need not be our child, nor reaped. The record must hold the
 // lock. A poststop hook that fails is a warning.
-Result<void> destroy_container(const Context& context, Record record, const ContainerState& state);
+//   spec  its config, from a caller that has it; null: read from the record
+Result<void> destroy_container(const Context& context, Record record, const ContainerState& state,
+                               const oci::Spec* spec = nullptr);
 
 }  // namespace caisson::runtime

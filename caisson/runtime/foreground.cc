@@ -134,7 +134,7 @@ Result<int> Foreground::wait(pid_t pid) {
 void reset_signals() {
   // One look at which are ignored is cheaper than setting them all. source: proc_pid_status(5) "SigIgn"
   std::uint64_t ignored = ~std::uint64_t{0};
-  if (const auto status = sys::read_file("/proc/self/status", 1 << 16)) {
+  if (const auto status = sys::read_start_at(AT_FDCWD, "/proc/self/status")) {
     const std::size_t at = status->find("\nSigIgn:\t");
     if (at != std::string::npos) std::from_chars(status->data() + at + 9, status->data() + at + 25, ignored, 16);
   }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "caisson/runtime/clones.h"
 #include "caisson/sys/copy_tree.h"
@@ -60,6 +61,10 @@ std::string take_owner(const std::string& data, std::uint32_t& uid, std::uint32_
 
 }  // namespace
 
+Rootfs::~Rootfs() {
+  for (UniqueFd* fd : {&root_, &empty_, &null_, &device_directory_}) spent_.add(std::move(*fd));
+}
+
 Result<void> Rootfs::mount_root() {
   const RootPlan& plan = request_.plan->root;
   // Whatever we do from here stays here, unless the config wants mounts to go both ways.
@@ -72,10 +77,11 @@ Result<void> Rootfs::mount_root() {
     tree = TRY(clone_root(plan, request_.user_namespace));
   // pivot_root refuses a shared root, and a shared parent would get the root's mounts.
   TRY(sys::set_mount_attributes(tree.get(), {.propagation = MS_PRIVATE}, Recursive::no));
-  const UniqueFd place = TRY(sys::open_file(plan.path, O_PATH | O_DIRECTORY));
+  UniqueFd place = TRY(sys::open_file(plan.path, O_PATH | O_DIRECTORY));
   // Without MS_REC only "/" itself was changed above: the mount our root is in may be the host's, and shared.
   if ((before & MS_SHARED) != 0 || (before & MS_REC) == 0) TRY(make_parent_private(plan.path));
   TRY(sys::attach_mount(tree.get(), place.get()));
+  spent_.add(std::move(place));
   root_ = std::move(tree);
   return ok();
 }
@@ -152,7 +158,10 @@ Result<void> Rootfs::bind(const MountStep& step) {
       return Error::of(Kind::invalid, "/proc cannot be mounted because it is not of type proc");
   }
   TRY(finish(step, tree));
-  return sys::attach_mount(tree.get(), target.get());
+  TRY(sys::attach_mount(tree.get(), target.get()));
+  spent_.add(std::move(tree));
+  spent_.add(std::move(target));
+  return ok();
 }
 
 // Attributes and propagation, on a mount that is attached or not.
@@ -190,8 +199,13 @@ Result<void> Rootfs::mount_filesystem(const MountStep& step) {
   }
   std::string mode;
   if (step.type == "tmpfs" && !has_mode(step.options.data)) mode = mode_of(root_.get(), step.target);
-  if (!target) target = TRY(sys::make_directories_in_root(root_.get(), step.target, 0755));
-  TRY(refuse_hidden_proc(step, target));
+  sys::Made made = sys::Made::no;
+  if (!target) {
+    sys::DirectoryInRoot directory = TRY(sys::make_directory_in_root(root_.get(), step.target, 0755));
+    target = std::move(directory.fd);
+    made = directory.made;
+  }
+  if (made == sys::Made::no) TRY(refuse_hidden_proc(step, target));
   UniqueFd covered;
   if (step.options.copy_up) covered = TRY(sys::open_in_root(root_.get(), step.target, O_RDONLY | O_DIRECTORY));
   std::uint32_t uid = 0;
@@ -201,9 +215,10 @@ Result<void> Rootfs::mount_filesystem(const MountStep& step) {
   if (!mode.empty()) data += (data.empty() ? "mode=" : ",mode=") + mode;
   const std::string source = step.source.empty() ? step.type : step.source;
   TRY(sys::mount_filesystem(target.get(), step.type, source, step.options.flags, data));
+  spent_.add(std::move(target));
   const bool more = covered || owned || step.options.has_attributes() || !step.options.propagation.empty();
   if (!more && !kernel_view) return ok();
-  const UniqueFd mounted =
+  UniqueFd mounted =
       TRY(sys::open_in_root(root_.get(), step.target, covered ? O_RDONLY | O_DIRECTORY : O_PATH | O_DIRECTORY));
   if (kernel_view) {
     const std::uint64_t magic = TRY(sys::filesystem_magic(mounted.get()));
@@ -212,7 +227,9 @@ Result<void> Rootfs::mount_filesystem(const MountStep& step) {
   }
   if (owned) TRY(own(mounted.get(), uid, gid));
   if (covered) TRY(sys::copy_tree(covered.get(), mounted.get()).during("tmpcopyup"));
-  return finish(step, mounted);
+  TRY(finish(step, mounted));
+  spent_.add(std::move(mounted));
+  return ok();
 }
 
 Result<void> Rootfs::mount_hierarchy(const MountStep& step, int top, const CgroupMount& cgroup) {
@@ -226,11 +243,10 @@ Result<void> Rootfs::mount_hierarchy(const MountStep& step, int top, const Cgrou
     TRY(sys::mount_filesystem(target.get(), type, "cgroup", flags | (step.options.flags & MS_RDONLY),
                               cgroup.v2 ? "" : cgroup.options));
   } else {
-    const UniqueFd tree = TRY(sys::open_tree_clone(AT_FDCWD, cgroup.directory, Recursive::no));
-    const std::uint64_t read_only = (step.options.flags & MS_RDONLY) != 0 ? MOUNT_ATTR_RDONLY : 0;
-    TRY(sys::set_mount_attributes(
-        tree.get(), {.set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | read_only}, Recursive::no));
+    UniqueFd tree =
+        TRY(sys::open_tree_clone(AT_FDCWD, cgroup.directory, Recursive::no));  // as the host has it: see below
     TRY(sys::attach_mount(tree.get(), top, cgroup.name.c_str()));
+    spent_.add(std::move(tree));
   }
   for (const std::string& link : cgroup.links)
     if (const long r = sys::raw::call(SYS_symlinkat, cgroup.name.c_str(), top, link.c_str()); r < 0 && r != -EEXIST)
@@ -239,7 +255,7 @@ Result<void> Rootfs::mount_hierarchy(const MountStep& step, int top, const Cgrou
 }
 
 Result<void> Rootfs::mount_cgroups(const MountStep& step) {
-  const UniqueFd target = TRY(sys::make_directories_in_root(root_.get(), step.target, 0755));
+  UniqueFd target = TRY(sys::make_directories_in_root(root_.get(), step.target, 0755));
   const bool v2_only = request_.cgroups.size() == 1 && request_.cgroups[0].name.empty();
   UniqueFd top;
   if (v2_only) {
@@ -250,13 +266,25 @@ Result<void> Rootfs::mount_cgroups(const MountStep& step) {
     if (request_.outside) TRY(own(top.get(), 0, 0));
   }
   for (const CgroupMount& cgroup : request_.cgroups) TRY(mount_hierarchy(step, top.get(), cgroup).during(cgroup.name));
-  UniqueFd mounted = std::move(top);
-  if (v2_only) mounted = TRY(sys::open_in_root(root_.get(), step.target, O_PATH | O_DIRECTORY));
-  if (!v2_only && (step.options.flags & MS_RDONLY) != 0)
-    TRY(sys::set_mount_attributes(mounted.get(), {.set = MOUNT_ATTR_RDONLY}, Recursive::no));
+  UniqueFd mounted;
+  if (v2_only) {
+    mounted = TRY(sys::open_in_root(root_.get(), step.target, O_PATH | O_DIRECTORY));
+    spent_.add(std::move(top));
+  } else {
+    mounted = std::move(top);
+  }
+  const std::uint64_t read_only = (step.options.flags & MS_RDONLY) != 0 ? MOUNT_ATTR_RDONLY : 0;
+  if (!request_.own_cgroup_namespace) {  // the clones, all at once
+    constexpr std::uint64_t safe = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    TRY(sys::set_mount_attributes(mounted.get(), {.set = safe | read_only}, Recursive::yes));
+  } else if (!v2_only && read_only != 0) {
+    TRY(sys::set_mount_attributes(mounted.get(), {.set = read_only}, Recursive::no));
+  }
   for (unsigned long p : step.options.propagation)
     TRY(sys::set_mount_attributes(mounted.get(), {.propagation = p & ~static_cast<unsigned long>(MS_REC)},
                                   recursive((p & MS_REC) != 0)));
+  spent_.add(std::move(target));
+  spent_.add(std::move(mounted));
   return ok();
 }
 
@@ -321,7 +349,7 @@ Result<void> Rootfs::make_links() {
 // Later the root cannot be written. What fails here is told when the process enters its directory.
 void Rootfs::make_working_directory() {
   const std::string& cwd = request_.plan->process.cwd;
-  if (!request_.plan->root.readonly || sys::open_in_root(root_.get(), cwd, O_PATH)) return;
+  if (!request_.plan->root.readonly || cwd == "/" || sys::open_in_root(root_.get(), cwd, O_PATH)) return;
   (void)sys::make_directories_in_root(root_.get(), cwd, 0755);
 }
 
@@ -333,19 +361,24 @@ Result<void> Rootfs::restrict() {
     TRY(sys::set_mount_attributes(mounted.get(), {.set = MOUNT_ATTR_RDONLY}, Recursive::no)
             .during("make read-only " + step.target));
   }
-  for (const std::string& path : request_.plan->readonly_paths) {
-    auto there = sys::open_in_root(root_.get(), path, O_PATH);
-    if (!there && (there.error().is(ENOENT) || there.error().is(ENOTDIR))) continue;
-    if (!there) return std::move(there).error().during("make read-only " + path);
-    const UniqueFd tree = TRY(sys::open_tree_clone(there->get(), "", Recursive::yes).during("make read-only " + path));
-    TRY(sys::set_mount_attributes(tree.get(), {.set = MOUNT_ATTR_RDONLY}, Recursive::yes)
-            .during("make read-only " + path));
-    TRY(sys::attach_mount(tree.get(), there->get()).during("make read-only " + path));
-  }
+  for (const std::string& path : request_.plan->readonly_paths)
+    TRY(make_read_only(path).during("make read-only " + path));
   for (const std::string& path : request_.plan->masked_paths) TRY(mask(path).during("mask " + path));
   if (request_.plan->root.readonly)
     TRY(sys::set_mount_attributes(root_.get(), {.set = MOUNT_ATTR_RDONLY}, Recursive::no)
             .during("make the root read-only"));
+  return ok();
+}
+
+Result<void> Rootfs::make_read_only(const std::string& path) {
+  auto there = sys::open_in_root(root_.get(), path, O_PATH);
+  if (!there && (there.error().is(ENOENT) || there.error().is(ENOTDIR))) return ok();
+  if (!there) return std::move(there).error();
+  UniqueFd tree = TRY(sys::open_tree_clone(there->get(), "", Recursive::yes));
+  TRY(sys::set_mount_attributes(tree.get(), {.set = MOUNT_ATTR_RDONLY}, Recursive::yes));
+  TRY(sys::attach_mount(tree.get(), there->get()));
+  spent_.add(std::move(tree));
+  spent_.add(std::move(*there));
   return ok();
 }
 
@@ -364,7 +397,8 @@ Result<void> Rootfs::mask(const std::string& path) {
   if (S_ISDIR(st.st_mode)) {
     UniqueFd tree = TRY(mask_directory());
     TRY(sys::attach_mount(tree.get(), there->get()));
-    if (!empty_) empty_ = std::move(tree);
+    spent_.add(std::move(*there));
+    spent_.add(std::exchange(empty_, std::move(tree)));
     return ok();
   }
   // The host's /dev/null, not the container's: that may be a link to anything. CVE-2025-31133
@@ -374,7 +408,8 @@ Result<void> Rootfs::mask(const std::string& path) {
   else
     null = TRY(clone_host_device({"/dev/null", S_IFCHR, 1, 3}));
   TRY(sys::attach_mount(null.get(), there->get()));
-  if (!null_) null_ = std::move(null);
+  spent_.add(std::move(*there));
+  spent_.add(std::exchange(null_, std::move(null)));
   return ok();
 }
 

@@ -8,6 +8,7 @@
 
 #include "caisson/base/result.h"
 #include "caisson/runtime/plan.h"
+#include "caisson/sys/spent_fds.h"
 #include "caisson/sys/unique_fd.h"
 
 namespace caisson::runtime {
@@ -34,6 +35,9 @@ class Rootfs {
     int user_namespace = -1;  // for idmapped mounts made here; borrowed
   };
   explicit Rootfs(Request request) : request_(std::move(request)) {}
+  Rootfs(const Rootfs&) = delete;
+  Rootfs& operator=(const Rootfs&) = delete;
+  ~Rootfs();
 
   // Clones of what a user namespace may not reach, in the order of bind_count(): made by the caller in its own mount
   // namespace, used here. Empty: this process makes them when it gets there.
@@ -57,6 +61,7 @@ class Rootfs {
   Result<void> mount_filesystem(const MountStep& step);
   Result<void> mount_cgroups(const MountStep& step);
   Result<void> mount_hierarchy(const MountStep& step, int top, const CgroupMount& cgroup);
+  Result<void> make_read_only(const std::string& path);
   Result<void> remount(const MountStep& step);
   Result<void> finish(const MountStep& step, const sys::UniqueFd& mount);
   Result<void> own(int fd, std::uint32_t uid, std::uint32_t gid);
@@ -68,6 +73,7 @@ class Rootfs {
   Result<sys::UniqueFd> mask_directory();
 
   Request request_;
+  sys::SpentFds spent_;  // all are closed before anything of the container's is looked at, its cwd first
   std::vector<sys::UniqueFd> clones_;
   std::size_t next_clone_ = 0;
   sys::UniqueFd root_;

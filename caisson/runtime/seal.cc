@@ -23,9 +23,8 @@ bool is_sealed(const UniqueFd& self) {
   return have >= 0 && (static_cast<unsigned>(have) & seals) == seals;
 }
 
-Result<UniqueFd> read_only_clone() {
-  const std::string path = TRY(sys::read_link_at(AT_FDCWD, "/proc/self/exe"));
-  UniqueFd tree = TRY(sys::open_tree_clone(AT_FDCWD, path, sys::Recursive::no));
+Result<UniqueFd> read_only_clone(const UniqueFd& self) {
+  UniqueFd tree = TRY(sys::open_tree_clone(self.get(), "", sys::Recursive::no));
   TRY(sys::set_mount_attributes(tree.get(), {.set = MOUNT_ATTR_RDONLY}, sys::Recursive::no));
   return tree;
 }
@@ -47,7 +46,7 @@ Result<UniqueFd> sealed_copy(const UniqueFd& self) {
 Result<void> seal_executable(char** argv) {
   const UniqueFd self = TRY(sys::open_file("/proc/self/exe", O_RDONLY));
   if (is_sealed(self)) return ok();
-  auto safe = read_only_clone();
+  auto safe = read_only_clone(self);
   if (!safe) safe = sealed_copy(self);
   if (!safe) return std::move(safe).error();
   // By this name whatever it was called by: `caisson runtime create` has "runtime" there.

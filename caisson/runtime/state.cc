@@ -47,9 +47,13 @@ std::string user_name(uid_t uid) {
 // Everything but state.json, then state.json.
 Result<void> empty_directory(int dir) {
   const auto entries = TRY(sys::list_directory_at(dir, "."));
+  auto remove = [&](const std::string& name) -> Result<void> {
+    if (sys::raw::call(SYS_unlinkat, dir, name.c_str(), 0) == 0) return ok();
+    return sys::remove_tree_at(dir, name);
+  };
   for (const sys::DirectoryEntry& entry : entries)
-    if (entry.name != state_name) TRY(sys::remove_tree_at(dir, entry.name));
-  return sys::remove_tree_at(dir, state_name);
+    if (entry.name != state_name) TRY(remove(entry.name));
+  return remove(state_name);
 }
 
 bool lock_directory(int fd) { return sys::raw::call_retrying(SYS_flock, fd, LOCK_EX | LOCK_NB) == 0; }

@@ -44,6 +44,14 @@ Result<std::string> read_file_at(int dir, const std::string& path, std::size_t l
   return read_all(fd.get(), limit).during(path);
 }
 
+Result<std::string> read_start_at(int dir, const std::string& path) {
+  UniqueFd fd = TRY(open_at(dir, path, O_RDONLY));
+  char start[4096];
+  const long n = raw::call_retrying(SYS_read, fd.get(), start, sizeof start);
+  if (n < 0) return failure(n, "read", path);
+  return std::string(start, static_cast<std::size_t>(n));
+}
+
 Result<void> write_all(int fd, std::string_view text) {
   while (!text.empty()) {
     const long n = raw::call_retrying(SYS_write, fd, text.data(), text.size());

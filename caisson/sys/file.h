@@ -30,6 +30,10 @@ inline Result<std::string> read_file(const std::string& path, std::size_t limit 
   return read_file_at(AT_FDCWD, path, limit);
 }
 
+// What the first read(2) gives, up to 4 kB: the whole of a file that the kernel makes as one short record (a cgroup's
+// value), and the start of any other.
+Result<std::string> read_start_at(int dir, const std::string& path);
+
 // Writes every byte; a short write is continued.
 Result<void> write_all(int fd, std::string_view text);
 

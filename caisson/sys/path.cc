@@ -37,12 +37,20 @@ Result<UniqueFd> open_beneath(int dir, const std::string& path, int flags) {
 }
 
 Result<UniqueFd> make_directories_in_root(int root, const std::string& path, mode_t mode) {
+  DirectoryInRoot directory = TRY(make_directory_in_root(root, path, mode));
+  return std::move(directory.fd);
+}
+
+Result<DirectoryInRoot> make_directory_in_root(int root, const std::string& path, mode_t mode) {
   auto there = open_in_root(root, path, O_PATH | O_DIRECTORY);
-  if (there || !there.error().is(ENOENT)) return there;
+  if (there) return DirectoryInRoot{std::move(*there), Made::no};
+  if (!there.error().is(ENOENT)) return std::move(there).error();
   const ParentAndName at = TRY(make_parent_in_root(root, path, mode));
   const long r = raw::call(SYS_mkdirat, at.parent.get(), at.name.c_str(), mode);
   if (r < 0 && r != -EEXIST) return Error::os(static_cast<int>(-r), "mkdir").during(path);
-  return open_in_root(at.parent.get(), at.name, O_PATH | O_DIRECTORY | O_NOFOLLOW, Links::refuse).during(path);
+  UniqueFd directory =
+      TRY(open_in_root(at.parent.get(), at.name, O_PATH | O_DIRECTORY | O_NOFOLLOW, Links::refuse).during(path));
+  return DirectoryInRoot{std::move(directory), r == 0 ? Made::yes : Made::no};
 }
 
 Result<UniqueFd> make_file_in_root(int root, const std::string& path, mode_t mode) {

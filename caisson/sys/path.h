@@ -25,6 +25,14 @@ Result<UniqueFd> open_beneath(int dir, const std::string& path, int flags);
 // Directories that are there are used, also through links that stay inside; a dangling link is an error.
 Result<UniqueFd> make_directories_in_root(int root, const std::string& path, mode_t mode);
 
+// The same, and whether the last one was made now: then it lies in a file system that takes new directories, not proc.
+enum class Made : bool { no, yes };
+struct DirectoryInRoot {
+  UniqueFd fd;
+  Made made = Made::no;
+};
+Result<DirectoryInRoot> make_directory_in_root(int root, const std::string& path, mode_t mode);
+
 // As above for the parents, and an empty regular file at the end if nothing is there. O_PATH.
 Result<UniqueFd> make_file_in_root(int root, const std::string& path, mode_t mode);
 

@@ -32,6 +32,11 @@ TEST_F(InRoot, DirectoriesAreMadeBelowTheRootOnly) {
   EXPECT_TRUE(exists(dir_ + "/root/a/b/c"));
 }
 
+TEST_F(InRoot, ADirectoryIsMadeOnce) {
+  EXPECT_EQ(make_directory_in_root(root_.get(), "/a/b", 0755)->made, Made::yes);
+  EXPECT_EQ(make_directory_in_root(root_.get(), "/a/b", 0755)->made, Made::no);
+}
+
 TEST_F(InRoot, AnAbsoluteLinkMeansTheRoot) {
   ASSERT_EQ(::symlink((dir_ + "/outside").c_str(), (dir_ + "/root/link").c_str()), 0);
   EXPECT_FALSE(make_directories_in_root(root_.get(), "/link/x", 0755));

@@ -7,7 +7,7 @@
 namespace caisson::sys {
 
 bool in_user_namespace() {
-  const auto map = read_file("/proc/self/uid_map");
+  const auto map = read_start_at(AT_FDCWD, "/proc/self/uid_map");
   if (!map) return false;
   const char* at = (*map).c_str();
   char* end = nullptr;
