@@ -159,6 +159,7 @@ Result<std::vector<std::string>> prepare(const Context& context) {
   facts.root = TRY(gather_root(spec, bundle));
   gather_limits(facts);
   gather_image(facts);
+  gather_devices(facts);
 
   Live live;
   live.name = {.runtime_root = context.runtime_root, .id = line.id};

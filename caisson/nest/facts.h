@@ -37,9 +37,11 @@ struct Facts {
   bool may_raise_limits = false;  // CAP_SYS_RESOURCE
   std::int32_t oom_score_adj = 0;
   std::map<std::string, Source> sources;  // by the bind mount's source as config.json has it
-  std::string docker_data_root;           // of the image's /etc/docker/daemon.json, or empty
-  std::vector<std::string> preloaded;     // data roots in which the image has something
-  std::string data_directory;             // where data roots are made; empty: there is no suitable file system
+  std::vector<std::string>
+      absent_devices;                  // of the nodes a nest has beyond a plain container's, those not on this host
+  std::string docker_data_root;        // of the image's /etc/docker/daemon.json, or empty
+  std::vector<std::string> preloaded;  // data roots in which the image has something
+  std::string data_directory;          // where data roots are made; empty: there is no suitable file system
   bool data_can_idmap = false;
   std::uint32_t first_id = 0;                  // of the nest's 65,536 host ids
   std::string program;                         // this executable, for the release hook

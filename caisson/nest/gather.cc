@@ -155,6 +155,11 @@ Result<void> gather_sources(Facts& facts, const oci::Spec& spec) {
   return ok();
 }
 
+void gather_devices(Facts& facts) {
+  for (const char* path : {"/dev/fuse", "/dev/net/tun"})
+    if (kind_of(path) == SourceKind::missing) facts.absent_devices.emplace_back(path);
+}
+
 void gather_image(Facts& facts) {
   auto root = sys::open_file(facts.root.path, O_PATH | O_DIRECTORY);
   if (!root) return;

@@ -24,6 +24,9 @@ Result<void> gather_sources(Facts& facts, const oci::Spec& spec);
 // What the image says about its engines: Docker's data-root, and data roots that are not empty.
 void gather_image(Facts& facts);
 
+// Nodes that a nest has beyond a plain container's, and this host has not.
+void gather_devices(Facts& facts);
+
 // Sources of bind mounts as absolute paths: the rewritten config.json lives in another bundle.
 void make_sources_absolute(oci::Spec& spec, const std::string& bundle);
 

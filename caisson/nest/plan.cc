@@ -85,6 +85,7 @@ Result<Plan> plan_nest(oci::Spec spec, const Facts& facts) {
   if (!spec.process) return Error::of(Kind::invalid, "config.json: process: is required");
   Plan plan{.spec = std::move(spec), .data_roots = {}, .exclusive = {}, .warnings = {}};
   const Init init = starts_systemd(plan.spec) ? Init::systemd : Init::other;
+  const Owner owner = owner_of(plan.spec);
   // Annotations first: they depend on who owns the user namespace in the config.json as it came.
   TRY(plan_annotations(plan.spec, facts));
   plan_mounts(plan, facts);
@@ -96,7 +97,7 @@ Result<Plan> plan_nest(oci::Spec spec, const Facts& facts) {
     if (!said) env.emplace_back("container=lxc");
   }
   plan_paths(plan.spec.linux, init);
-  plan_devices(plan.spec, plan.warnings);
+  plan_devices(plan.spec, owner, facts, plan.warnings);
   plan_sysctls(plan.spec.linux, plan.warnings);
   plan_seccomp(plan.spec.linux);
   if (!facts.program.empty()) {

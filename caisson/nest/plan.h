@@ -52,7 +52,7 @@ bool starts_systemd(const oci::Spec& spec);
 Result<void> plan_namespaces(oci::Spec& spec, const Facts& facts);
 void plan_mounts(Plan& plan, const Facts& facts);
 void plan_paths(oci::Linux& linux, Init init);
-void plan_devices(oci::Spec& spec, std::vector<std::string>& warnings);
+void plan_devices(oci::Spec& spec, Owner owner, const Facts& facts, std::vector<std::string>& warnings);
 void plan_seccomp(oci::Linux& linux);
 Result<void> plan_annotations(oci::Spec& spec, const Facts& facts);
 

@@ -46,9 +46,25 @@ bool whole_access(const DeviceRule& r) { return r.access.empty() || r.access.fin
 bool is_blanket(const DeviceRule& r) { return r.allow && any(r.major) && any(r.minor) && whole_access(r); }
 bool denies_all(const DeviceRule& r) { return !r.allow && every_type(r) && any(r.major) && any(r.minor); }
 
+// In a user namespace that was there before, nobody of the host's makes nodes: each is the host's own, bound.
+void give_host_node(oci::Spec& spec, const Device& device, const Facts& facts, std::vector<std::string>& warnings) {
+  if (std::ranges::find(facts.absent_devices, device.path) != facts.absent_devices.end()) {
+    warnings.push_back(device.path + " is not given: this host has none");
+  } else if (device.path == "/dev/kmsg") {
+    spec.mounts.push_back({.destination = device.path,
+                           .type = "bind",
+                           .source = "/dev/null",
+                           .options = {"bind", "nosuid", "noexec"},
+                           .uid_mappings = {},
+                           .gid_mappings = {}});
+  } else {
+    spec.linux.devices.push_back(device);
+  }
+}
+
 }  // namespace
 
-void plan_devices(oci::Spec& spec, std::vector<std::string>& warnings) {
+void plan_devices(oci::Spec& spec, Owner owner, const Facts& facts, std::vector<std::string>& warnings) {
   oci::Linux& linux = spec.linux;
   if (!linux.resources) linux.resources.emplace();
   std::vector<DeviceRule>& rules = linux.resources->devices;
@@ -65,7 +81,11 @@ void plan_devices(oci::Spec& spec, std::vector<std::string>& warnings) {
     const auto taken = [&](const auto& entry) { return clean_path(entry.path) == device.path; };
     const auto bound = [&](const oci::Mount& mount) { return clean_path(mount.destination) == device.path; };
     if (std::ranges::any_of(linux.devices, taken) || std::ranges::any_of(spec.mounts, bound)) continue;
-    linux.devices.push_back(device);
+    if (owner == Owner::caller_joined) {
+      give_host_node(spec, device, facts, warnings);
+    } else {
+      linux.devices.push_back(device);
+    }
   }
 }
 

@@ -138,6 +138,19 @@ TEST(NestPlan, JoinedUserNamespacesHaveNoLockedMounts) {
   EXPECT_FALSE(plan.spec.annotations.contains("io.caisson.locked-mounts"));
 }
 
+TEST(NestPlan, InAJoinedUserNamespaceDevicesAreTheHostsOwnBound) {
+  oci::Spec spec = small();
+  spec.linux.namespaces.push_back({.type = oci::NamespaceType::user, .path = "/proc/7/ns/user"});
+  Facts facts = plain_directory();
+  facts.absent_devices = {"/dev/net/tun"};
+  const Plan plan = planned(spec, facts);
+  ASSERT_EQ(plan.spec.linux.devices.size(), 1U);
+  EXPECT_EQ(plan.spec.linux.devices.front().path, "/dev/fuse");
+  EXPECT_EQ(plan.spec.mounts.back().destination, "/dev/kmsg");
+  EXPECT_EQ(plan.spec.mounts.back().source, "/dev/null");
+  EXPECT_THAT(plan.warnings, Contains(HasSubstr("/dev/net/tun")));
+}
+
 TEST(NestPlan, AnnotationsOfTheCallerDoNotSteerTheRuntime) {
   oci::Spec spec = small();
   spec.annotations["io.caisson.rootfs-overlay"] = "{\"lower\":[\"/\"]}";
