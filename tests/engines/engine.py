@@ -38,6 +38,8 @@ class Engine:
     image = "busybox:test"
     cli: list
     kind: str  # docker | podman
+    build_options = ()
+    suite = None  # the Debian suite whose root the engine runs in; None: the host's own
 
     def __init__(self, name):
         self.name = name
@@ -90,6 +92,12 @@ class Engine:
     def log_tail(self):
         return ""
 
+    def enter_sandbox(self, *hidden):
+        """A sandbox on the host's files, or on a root of the suite's with our runtime bound in, under each of its names."""
+        root = debian_root(self.suite) if self.suite else None
+        binds = [(str(p), str(p)) for p in {self.runtime, self.runtime.resolve(), self.nest} if p] if root else []
+        self.sandbox = Sandbox(self.name, root=root, binds=binds, tmpfs=["/run", "/dev/shm", "/tmp", *hidden])
+
     def stop(self):
         if self.sandbox:
             self.sandbox.close()
@@ -112,12 +120,8 @@ class Docker(Engine):
     def runc_name_used(self):
         return (self.sandbox.data / "runc.used").exists()
 
-    def start(self, root=None):
-        binds = [(str(p), str(p)) for p in {self.runtime, self.runtime.resolve()}] if root else []
-        if root and self.nest:
-            binds.append((str(self.nest), str(self.nest)))
-        hidden = ["/run", "/dev/shm", "/tmp", "/var/lib/cni", "/etc/docker"]
-        self.sandbox = Sandbox(self.name, root=root, binds=binds, tmpfs=hidden)
+    def start(self):
+        self.enter_sandbox("/var/lib/cni", "/etc/docker")
         self.name_runtime("runc")  # BuildKit in dockerd knows only this name
         for directory in ("docker", "client"):
             (self.sandbox.data / directory).mkdir()
@@ -157,13 +161,14 @@ class Docker20(Docker):
 
 
 class Docker26(Docker):
-    buildkit = False  # Debian puts it in docker-buildx
-
-    def start(self):
-        super().start(root=debian_root())
+    suite = "trixie"
 
 
-class Podman4(Engine):
+class Docker28(Docker):
+    suite = "forky"
+
+
+class Podman(Engine):
     kind = "podman"
     runtime_root = ()
 
@@ -172,11 +177,21 @@ class Podman4(Engine):
         return (("--runtime", self.nest), ("--network", "none"))
 
     def start(self):
-        podman = tool("podman", "podman")
-        tool("conmon", "conmon")
-        self.sandbox = Sandbox(self.name, tmpfs=["/run", "/dev/shm", "/tmp", "/var/lib/cni", "/var/lib/containers"])
+        self.enter_sandbox("/var/lib/cni", "/var/lib/containers")
         data = self.sandbox.data
-        self.cli = [podman, "--root", data / "storage", "--runroot", "/run/containers-test", "--runtime", self.runtime,
+        self.cli = ["/usr/bin/podman", "--root", data / "storage", "--runroot", "/run/containers-test", "--runtime", self.runtime,
                     "--cgroup-manager", "cgroupfs", "--events-backend", "file", "--network-config-dir", data / "networks",
                     "--storage-driver", "overlay", "--tmpdir", "/run/libpod-test"]
         self.load_image()
+
+
+class Podman4(Podman):
+    def start(self):
+        tool("podman", "podman")
+        tool("conmon", "conmon")
+        super().start()
+
+
+class Podman5(Podman):
+    build_options = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")  # else it asks for a million of each
+    suite = "trixie"

@@ -1,7 +1,10 @@
 # The image every engine test uses: one static busybox, as a tar, so that no registry is needed.
 # Layer: tests. Used by engine.py and the demo.
 # SPDX-License-Identifier: Apache-2.0
+import hashlib
 import io
+import json
+import os
 import subprocess
 import tarfile
 
@@ -36,4 +39,23 @@ def busybox_tar():
                 add(f"bin/{applet}", tarfile.SYMTYPE, 0o777, link="busybox")
         for name, text in FILES.items():
             add(name, tarfile.REGTYPE, 0o644, text.encode())
+    return out.getvalue()
+
+
+def docker_archive(*names, entrypoint=(), user=""):
+    """An image of that root file system as `docker save` writes one, under each of the names."""
+    layer = busybox_tar()
+    digest = hashlib.sha256(layer).hexdigest()
+    config = json.dumps({
+        "architecture": {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine], "os": "linux",
+        "config": {"Entrypoint": list(entrypoint), "Cmd": None if entrypoint else ["sh"], "User": user, "Env": ["PATH=/usr/bin:/bin"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]}, "history": [{"created_by": "busybox"}]}).encode()
+    name = hashlib.sha256(config).hexdigest() + ".json"
+    manifest = json.dumps([{"Config": name, "RepoTags": list(names), "Layers": ["layer.tar"]}]).encode()
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for path, data in ((name, config), ("layer.tar", layer), ("manifest.json", manifest)):
+            member = tarfile.TarInfo(path)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
     return out.getvalue()

@@ -1,5 +1,5 @@
 # What every engine must be able to do with our runtime: collected from laws_*.py and run against one engine.
-# Layer: tests. Used by docker20_test.py, docker26_test.py, podman4_test.py.
+# Layer: tests. Used by each engine's NAME_test.py.
 # SPDX-License-Identifier: Apache-2.0
 import concurrent.futures
 import importlib
@@ -70,12 +70,12 @@ class Laws(unittest.TestCase):
         return self.exec(name, "sh", "-c", script) if name else self.once("sh", "-c", script, options=options)
 
 
-def classes():
+def classes(files):
     here = pathlib.Path(__file__).parent
-    for path in sorted(here.glob("laws_*.py")):
+    for path in sorted(here.glob(files)):
         module = importlib.import_module(path.stem)
         for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, Laws) and value.__module__ == module.__name__:
+            if isinstance(value, type) and issubclass(value, unittest.TestCase) and value.__module__ == module.__name__:
                 yield value
 
 
@@ -100,8 +100,8 @@ def run_suite(laws):
     return kept
 
 
-def run_laws(engine_class, name):
-    """usage of a test program: NAME_test.py [PATTERN]: runs the laws whose name matches PATTERN."""
+def run_laws(engine_class, name, files="laws_*.py"):
+    """usage of a test program: NAME_test.py [PATTERN]: runs the laws of FILES whose name matches PATTERN."""
     pattern = re.compile(sys.argv[1] if len(sys.argv) > 1 else "")
     loader = unittest.TestLoader()
     laws = []
@@ -109,7 +109,7 @@ def run_laws(engine_class, name):
     engine = None
     try:
         engine = engine_class(name)
-        for cls in classes():
+        for cls in classes(files):
             cls.e = engine
             laws += [law for law in loader.loadTestsFromTestCase(cls) if pattern.search(law.id())]
         engine.start()

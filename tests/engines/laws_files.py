@@ -168,7 +168,7 @@ CMD ["cat /built /who; echo $GREETING $(id -u) $(pwd)"]
         (path / "Dockerfile").write_text(self.DOCKERFILE.format(image=self.e.image))
         (path / "input.txt").write_text("from context\n")
         self.addCleanup(lambda: self.e("rmi", "-f", image))
-        self.e.ok("build", "--no-cache", "-t", image, path, env=env, timeout=200)
+        self.e.ok("build", "--no-cache", *self.e.build_options, "-t", image, path, env=env, timeout=200)
         out = self.e.ok("run", "--rm", image)
         self.assertEqual(out.splitlines(), ["from context", "0", "1000", "hi 1000 /srv"])
 

@@ -134,7 +134,7 @@ class NestLaws(NestMaker):
 
 
 class InnerEngineLaws(NestMaker):
-    """A stock dockerd 26 in a container of this engine."""
+    """A stock dockerd, 26 or this engine's own version, in a container of this engine."""
 
     alone = True
 
@@ -149,7 +149,7 @@ class InnerEngineLaws(NestMaker):
         except Unavailable as e:
             self.skipTest(str(e))
         self.only("docker", "the same under podman takes another import; tests.demo has it without an engine")
-        source = "/" if self.e.name == "docker26" else root
+        source = "/" if self.e.suite else root
         command = " ".join(map(str, self.e.cli))
         tar = f"tar --one-file-system -C {source} -c usr bin sbin lib lib64 etc var tmp root run dev proc sys mnt srv"
         out = self.e.sandbox.run(["sh", "-c", f"{tar} | {command} import - debian:docker"], timeout=300)

@@ -265,7 +265,7 @@ class Sandbox:
     def environment(self, extra=None):
         path = f"{self.data}/bin:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
         return {"PATH": path, "HOME": str(self.data), "LANG": "C.UTF-8", "TERM": "xterm",
-                "CAISSON_NEST_STATE": f"{self.data}/nests", **(extra or {})}
+                "CAISSON_NEST_STATE": f"{self.data}/nests", "PODMAN_IGNORE_CGROUPSV1_WARNING": "1", **(extra or {})}
 
     def start(self, argv, stdin=None, stdout=None, stderr=None, tty=False, env=None):
         """Starts a process. The descriptors are borrowed; None is /dev/null."""
