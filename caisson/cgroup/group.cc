@@ -78,7 +78,8 @@ Result<void> prepare_unified(const Placement& placement, const std::vector<Setti
     for (const char* name : useful_controllers)
       if (unified->has(name) && std::find(wanted.begin(), wanted.end(), name) == wanted.end()) wanted.push_back(name);
   }
-  if (!wanted.empty()) enable_controllers(*unified, wanted);
+  const Top top = placement.mode() == Mode::v2 ? Top::enable : Top::leave;
+  if (!wanted.empty()) enable_controllers(*unified, wanted, top);
   if (creates) return settle_type(*unified, needs_domain);
   return ok();
 }

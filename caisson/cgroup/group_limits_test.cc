@@ -68,12 +68,21 @@ TEST_F(LimitsOnThisMachine, ANewCpusetHasTheCpusOfItsParent) {
   EXPECT_EQ(text("cpuset", "cpuset.cpus"), "0");
 }
 
-TEST_F(LimitsOnThisMachine, HugetlbIsEnabledWhereOnlyUnifiedHasIt) {
+// Where the host has not enabled it in the root of its v2 hierarchy, we do not either, and say so.
+TEST_F(LimitsOnThisMachine, HugetlbOfAHybridIsUsedIfTheHostEnabledIt) {
   const Directory* hugetlb = placement_.find("hugetlb");
   if (hugetlb == nullptr || hugetlb->version != Version::v2) GTEST_SKIP() << "needs hugetlb in the v2 hierarchy";
   if (!sys::exists("/sys/kernel/mm/hugepages/hugepages-2048kB")) GTEST_SKIP() << "needs 2MB pages";
   oci::Resources resources;
   resources.hugepage_limits = {{"2MB", 4 << 20}};
+  const std::string before = *read_value(hugetlb->mount_point, "cgroup.subtree_control");
+  if (before.find("hugetlb") == before.npos) {
+    const auto refused = Group::create(placement_, &resources);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message().find("cgroup controller hugetlb is not enabled for"), std::string::npos);
+    EXPECT_EQ(*read_value(hugetlb->mount_point, "cgroup.subtree_control"), before);
+    return;
+  }
   Group group = make(&resources);
   EXPECT_EQ(text("hugetlb", "hugetlb.2MB.max"), std::to_string(4 << 20));
 }

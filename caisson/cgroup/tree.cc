@@ -111,7 +111,7 @@ Result<void> inherit_cpuset(const Directory& directory, CpusetOwn own) {
   return ok();
 }
 
-void enable_controllers(const Directory& directory, const std::vector<std::string>& controllers) {
+void enable_controllers(const Directory& directory, const std::vector<std::string>& controllers, Top top) {
   auto missing_in = [&](const std::string& group) {
     auto text = read_value(group, "cgroup.subtree_control");
     const std::vector<std::string> enabled = text ? split_words(*text) : std::vector<std::string>();
@@ -122,7 +122,8 @@ void enable_controllers(const Directory& directory, const std::vector<std::strin
   };
   const std::string above = parent(directory.path);
   if (missing_in(above == "/" ? directory.mount_point : directory.mount_point + above).empty()) return;
-  std::vector<std::string> chain = {directory.mount_point};
+  std::vector<std::string> chain;
+  if (top == Top::enable) chain.push_back(directory.mount_point);
   if (above != "/")
     for (const std::string& part : prefixes(above)) chain.push_back(directory.mount_point + part);
   for (const std::string& group : chain) {

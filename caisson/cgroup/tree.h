@@ -28,7 +28,11 @@ Result<void> inherit_cpuset(const Directory& directory, CpusetOwn own);
 
 // Puts "+controller" into cgroup.subtree_control of every directory above, where it is not there yet. A controller
 // that an ancestor cannot enable is left out: who needs it finds its files missing.
-void enable_controllers(const Directory& directory, const std::vector<std::string>& controllers);
+//   top  the hierarchy's root. On a hybrid it is left as it is: what is enabled there is taken from v1 for the whole
+//        machine, in all groups, and stays so after the container. Who wants it enables it once by hand.
+//        source: cgroup-v2.rst "Mounting": a controller is free for v1 only while v2 does not use it
+enum class Top : bool { leave, enable };
+void enable_controllers(const Directory& directory, const std::vector<std::string>& controllers, Top top);
 
 // A v2 cgroup below one with processes can be "domain invalid": made threaded if only threaded controllers are needed.
 Result<void> settle_type(const Directory& directory, bool needs_domain);

@@ -112,16 +112,26 @@ TEST_F(Tree, AnEmptyCpusetIsFilledFromTheNearestAncestorThatIsNot) {
 TEST_F(Tree, ControllersAreEnabledDownThePathAndNowhereElse) {
   for (const char* path : {"", "a/", "a/box/"}) make(std::string(path) + "cgroup.subtree_control");
   make("cgroup.subtree_control", "cpu\n");
-  enable_controllers(v2("/a/box"), {"cpu", "memory"});
+  enable_controllers(v2("/a/box"), {"cpu", "memory"}, Top::enable);
   EXPECT_EQ(text("cgroup.subtree_control").substr(0, 7), "+memory");
   EXPECT_EQ(text("a/cgroup.subtree_control"), "+cpu +memory");
   EXPECT_EQ(text("a/box/cgroup.subtree_control"), "");
 }
 
+TEST_F(Tree, AHybridsRootIsLeftAsTheHostHasIt) {
+  make("cgroup.subtree_control", "");
+  make("a/cgroup.subtree_control", "");
+  enable_controllers(v2("/a/box"), {"hugetlb"}, Top::leave);
+  EXPECT_EQ(text("cgroup.subtree_control"), "");
+  EXPECT_EQ(text("a/cgroup.subtree_control"), "+hugetlb");
+  enable_controllers(v2("/box"), {"hugetlb"}, Top::leave);
+  EXPECT_EQ(text("cgroup.subtree_control"), "");
+}
+
 TEST_F(Tree, NothingIsWrittenWhenTheParentHasThemAll) {
   make("cgroup.subtree_control", "");
   make("a/cgroup.subtree_control", "cpu memory pids\n");
-  enable_controllers(v2("/a/box"), {"cpu", "memory"});
+  enable_controllers(v2("/a/box"), {"cpu", "memory"}, Top::enable);
   EXPECT_EQ(text("cgroup.subtree_control"), "");
 }
 

@@ -7,6 +7,7 @@
 #include "caisson/runtime/commands.h"
 #include "caisson/runtime/destroy.h"
 #include "caisson/runtime/hooks.h"
+#include "caisson/runtime/rdt.h"
 #include "caisson/runtime/status.h"
 
 namespace caisson::runtime {
@@ -97,6 +98,7 @@ Result<void> destroy_container(const Context& context, Record record, const Cont
     TRY(kill_and_wait(state, group));
     TRY(group.remove().during("remove the container's cgroup"));
   }
+  if (!state.rdt.empty()) TRY(remove_rdt_group(parse_rdt_group(state.rdt)).during("remove the container's RDT group"));
   const std::vector<oci::Hook> hooks = spec != nullptr ? spec->hooks.poststop : poststop_hooks(context, record);
   TRY(context.store.remove(std::move(record)));
   if (hooks.empty()) return ok();

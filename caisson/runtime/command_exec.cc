@@ -20,6 +20,7 @@
 #include "caisson/runtime/exec_request.h"
 #include "caisson/runtime/foreground.h"
 #include "caisson/runtime/limits.h"
+#include "caisson/runtime/rdt.h"
 #include "caisson/runtime/status.h"
 #include "caisson/sys/file.h"
 #include "caisson/sys/raw.h"
@@ -228,6 +229,7 @@ class Exec {
     std::from_chars(text.data(), text.data() + text.size(), pid);
     sys::Process process(pid);
     TRY(joining.wait());
+    if (!container.state.rdt.empty()) TRY(join_rdt_group(parse_rdt_group(container.state.rdt), pid));
     context_.log.debug("process " + text + " made in container " + container.state.id);
     TRY(parent_end.go());
     if (request_.filtered && request_.filter.notify) TRY(pass_listener(parent_end, pid, container));

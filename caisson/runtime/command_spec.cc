@@ -41,6 +41,9 @@ Result<int> spec_command(Context&, const Arguments& arguments) {
 
 Result<int> features_command(Context&, const Arguments&) {
   oci::Features features;
+  features.net_devices = true;
+  features.intel_rdt = true;
+  features.cgroup_rdma = true;
   for (const std::string_view flag : oci::seccomp_flags()) features.seccomp_supported_flags.emplace_back(flag);
   features.annotations = {
       {"io.caisson.version", std::string(version())},

@@ -79,11 +79,11 @@ constexpr Flag update_flags[] = {
     {"memory", "", Takes::text, "", "limit in bytes, or with a unit: 64M; -1: no limit"},
     {"memory-reservation", "", Takes::text, "", "soft limit"},
     {"memory-swap", "", Takes::text, "", "limit of memory and swap together; -1: no limit"},
-    {"pids-limit", "", Takes::number, "0", "number of processes; -1: no limit; 0 leaves it"},
+    {"pids-limit", "", Takes::number, "0", "number of processes; -1: no limit"},
     {"kernel-memory", "", Takes::text, "", "ignored: the kernel has no such limit any more"},
     {"kernel-memory-tcp", "", Takes::text, "", "ignored: the kernel has no such limit any more"},
-    {"l3-cache-schema", "", Takes::text, "", "Intel RDT: not supported"},
-    {"mem-bw-schema", "", Takes::text, "", "Intel RDT: not supported"},
+    {"l3-cache-schema", "", Takes::text, "", "Intel RDT: lines for the cache, L3:0=7f0;1=1f"},
+    {"mem-bw-schema", "", Takes::text, "", "Intel RDT: line for the memory bandwidth, MB:0=20;1=70"},
 };
 
 constexpr std::string_view id_usage = "<container-id>";

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "caisson/runtime/commands.h"
+#include "caisson/runtime/rdt.h"
 #include "caisson/runtime/status.h"
 #include "caisson/runtime/update_flags.h"
 #include "caisson/sys/file.h"
@@ -68,8 +69,6 @@ Result<oci::Resources> read_resources(const std::string& path) {
 }  // namespace
 
 Result<oci::Resources> resources_of(const Arguments& arguments) {
-  for (const char* name : {"l3-cache-schema", "mem-bw-schema"})
-    if (arguments.given(name)) return Error::of(Kind::unsupported, std::string(name) + ": Intel RDT is not supported");
   FlagReader reader(arguments);
   oci::Cpu cpu;
   reader.number("cpu-period", cpu.period);
@@ -87,7 +86,7 @@ Result<oci::Resources> resources_of(const Arguments& arguments) {
   reader.bytes("memory-swap", memory.swap);
   oci::Pids pids;
   oci::BlockIo block_io;
-  if (arguments.number("pids-limit") != 0) reader.number("pids-limit", pids.limit);
+  if (arguments.given("pids-limit")) reader.number("pids-limit", pids.limit);
   if (arguments.number("blkio-weight") != 0) reader.number("blkio-weight", block_io.weight);
   if (!reader.problem().empty()) return Error::of(Kind::invalid, reader.problem());
   oci::Resources out;
@@ -98,6 +97,21 @@ Result<oci::Resources> resources_of(const Arguments& arguments) {
   return out;
 }
 
+namespace {
+
+Result<void> update_rdt(const Arguments& arguments, const ContainerState& state) {
+  const oci::IntelRdt rdt{.clos_id = "",
+                          .schemata = {},
+                          .l3_cache_schema = arguments.text("l3-cache-schema"),
+                          .mem_bw_schema = arguments.text("mem-bw-schema"),
+                          .enable_monitoring = false};
+  if (rdt == oci::IntelRdt()) return ok();
+  if (state.rdt.empty()) return Error::of(Kind::unsupported, "the container was created without linux.intelRdt");
+  return update_rdt_group(parse_rdt_group(state.rdt), plan_rdt(rdt).schema);
+}
+
+}  // namespace
+
 Result<int> update_command(Context& context, const Arguments& arguments) {
   const Container container = TRY(find_container(context.store, arguments.id()));
   oci::Resources resources;
@@ -107,6 +121,7 @@ Result<int> update_command(Context& context, const Arguments& arguments) {
     resources = TRY(resources_of(arguments));
   }
   if (container.status == Status::stopped) return not_running();
+  if (!arguments.given("resources")) TRY(update_rdt(arguments, container.state).during("Intel RDT"));
   cgroup::Group group = TRY(group_of(container.state));
   TRY(group.apply_resources(resources).during("failed to set the container's limits"));
   return 0;

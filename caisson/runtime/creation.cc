@@ -145,6 +145,8 @@ class Creation {
     // An unprivileged mapper may write a single own id, and only after giving up setgroups.
     request_.may_set_groups = !(request_.rootless && bundle_.plan.namespaces.gid_mappings.size() == 1 &&
                                 bundle_.plan.namespaces.gid_mappings[0].size == 1);
+    if (request_.rootless && !bundle_.plan.net_devices.empty())
+      return Error::of(Kind::denied, "network devices are not supported for rootless containers");
     request_.plan = bundle_.plan;
     return ok();
   }
@@ -158,8 +160,11 @@ class Creation {
       group_ = &*group;
       return in_group(record);
     }();
-    if (!made && group) {
-      init_ = sys::Process(-1);
+    if (made) return made;
+    if (net_devices_) net_devices_->give_back();
+    init_ = sys::Process(-1);
+    (void)remove_rdt_group(parse_rdt_group(state_.rdt));
+    if (group) {
       (void)group->kill_all(SIGKILL);
       group->discard();
     }
@@ -207,6 +212,8 @@ class Creation {
   }
 
   Result<void> in_group(Record& record) {
+    std::optional<RdtGroup> rdt;
+    if (bundle_.plan.rdt) rdt = TRY(make_rdt().during("linux.intelRdt"));
     TRY(record.save(state_));  // from here `delete --force` knows what to clean up if we are killed
     if (start_by_ == StartBy::fifo) request_.start_fifo = TRY(open_fifo(record));
     request_.record_fd = record.fd();
@@ -218,7 +225,27 @@ class Creation {
     close_doors();
     state_.pid = init_.pid();
     context_.log.debug("first process " + std::to_string(state_.pid) + " made");
+    if (rdt) TRY(join_rdt_group(*rdt, init_.pid()).during("linux.intelRdt"));
+    if (!bundle_.plan.net_devices.empty()) TRY(bring_net_devices().during("linux.netDevices"));
     TRY(finish(record, spawned.user_namespace.get()).during("unable to start container process"));
+    return ok();
+  }
+
+  Result<RdtGroup> make_rdt() {
+    const std::string root = TRY(resctrl_mount());
+    RdtGroup group = TRY(make_rdt_group(root, *bundle_.plan.rdt, request_.id));
+    state_.rdt = print(group);
+    return group;
+  }
+
+  // The first process is in its network namespace, or on the way to the one that is named.
+  Result<void> bring_net_devices() {
+    const oci::Namespace* network = bundle_.spec.linux.find(oci::NamespaceType::network);
+    std::string path = "/proc/" + std::to_string(init_.pid()) + "/ns/net";
+    if (network != nullptr && !network->path.empty()) path = network->path;
+    const UniqueFd there = TRY(sys::open_file(path, O_RDONLY));
+    NetDevices moved = TRY(NetDevices::move(bundle_.plan.net_devices, there.get()));
+    net_devices_.emplace(std::move(moved));
     return ok();
   }
 
@@ -286,6 +313,7 @@ class Creation {
   InitRequest request_;
   ContainerState state_;
   sys::Process init_{-1};
+  std::optional<NetDevices> net_devices_;
   const cgroup::Group* group_ = nullptr;  // while in_cgroup() runs
   Channel channel_{UniqueFd()};
 };

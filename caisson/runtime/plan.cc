@@ -155,13 +155,6 @@ void plan_device_rules(const oci::Spec& spec, Plan& plan) {
   }
 }
 
-// Left out in silence, these would leave a container with less than it was promised.
-Result<void> refuse_unsupported(const oci::Spec& spec) {
-  if (!spec.linux.net_devices.empty()) return Error::of(Kind::unsupported, "linux.netDevices is not supported");
-  if (spec.linux.intel_rdt) return Error::of(Kind::unsupported, "linux.intelRdt is not supported");
-  return ok();
-}
-
 Result<std::optional<MemoryPolicyPlan>> plan_memory_policy(const oci::Spec& spec) {
   if (!spec.linux.memory_policy) return std::optional<MemoryPolicyPlan>();
   const oci::MemoryPolicy& policy = *spec.linux.memory_policy;
@@ -193,7 +186,6 @@ bool NamespacePlan::needs_stage() const {
 
 Result<Plan> plan_container(const oci::Spec& spec, const PlanFacts& facts) {
   TRY(oci::validate(spec));
-  TRY(refuse_unsupported(spec));
   Plan plan;
   plan.namespaces = TRY(plan_namespaces(spec));
   plan.root = TRY(plan_root(spec, facts, plan.namespaces.locked_mounts));
@@ -212,6 +204,8 @@ Result<Plan> plan_container(const oci::Spec& spec, const PlanFacts& facts) {
   plan.delegate_cgroup = delegate != spec.annotations.end() && delegate->second == "true";
   plan.personality = TRY(plan_personality(spec));
   plan.memory_policy = TRY(plan_memory_policy(spec));
+  plan.net_devices = TRY(plan_net_devices(spec.linux));
+  if (spec.linux.intel_rdt) plan.rdt = plan_rdt(*spec.linux.intel_rdt);
   // In a user namespace of its own a container can be given everything: it reaches no further than that.
   const std::uint64_t available = plan.namespaces.has_user() ? ~std::uint64_t{0} : facts.capabilities;
   plan.process = TRY(plan_process(*spec.process, available));
@@ -274,6 +268,13 @@ std::string to_text(const Plan& plan) {
     for (const MountStep& step : plan.mounts)
       if (step.options.inside) out += to_text(step) + "\n";
   }
+  if (plan.rdt) {
+    out +=
+        "rdt " + (plan.rdt->group.empty() ? "(id)" : plan.rdt->group) + (plan.rdt->monitor ? " monitored" : "") + "\n";
+    for (const auto* lines : {&plan.rdt->schema, &plan.rdt->extra})
+      for (const std::string& line : *lines) out += "  " + line + "\n";
+  }
+  for (const NetDeviceMove& m : plan.net_devices) out += "netdev " + m.name + " " + m.inside + "\n";
   if (!plan.hostname.empty()) out += "hostname " + plan.hostname + "\n";
   if (!plan.domainname.empty()) out += "domainname " + plan.domainname + "\n";
   for (const auto& [path, value] : plan.sysctls) out += "sysctl " + path + "=" + value + "\n";

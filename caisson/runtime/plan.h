@@ -12,7 +12,9 @@
 #include "caisson/base/result.h"
 #include "caisson/oci/spec.h"
 #include "caisson/runtime/mount_plan.h"
+#include "caisson/runtime/net_devices.h"
 #include "caisson/runtime/process_plan.h"
+#include "caisson/runtime/rdt.h"
 
 namespace caisson::runtime {
 
@@ -73,6 +75,8 @@ struct Plan {
   bool delegate_cgroup = false;
   std::optional<unsigned long> personality;
   std::optional<MemoryPolicyPlan> memory_policy;
+  std::vector<NetDeviceMove> net_devices;
+  std::optional<RdtPlan> rdt;
   ProcessPlan process;
 };
 

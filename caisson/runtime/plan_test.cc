@@ -114,13 +114,25 @@ TEST(MountPlan, NothingIsMountedOverTheRootOrInsideProc) {
   }
 }
 
-TEST(Plan, WhatIsNotSupportedIsRefusedAndNotLeftOut) {
+TEST(Plan, NetworkDevicesMoveUnderNamesOfTheirOwn) {
+  oci::Linux linux;
+  linux.net_devices["eth0"] = {};
+  linux.net_devices["eth1"].name = "lan%d";
+  linux.net_devices["eth2"].name = "lan%d";
+  const auto moves = plan_net_devices(linux);
+  ASSERT_TRUE(moves) << moves.error().message();
+  ASSERT_EQ(moves->size(), 3U);
+  EXPECT_EQ((*moves)[0].inside, "eth0");
+  EXPECT_EQ((*moves)[1].inside, "lan%d");
+  linux.net_devices["eth2"].name = "eth0";
+  EXPECT_EQ(plan_net_devices(linux).error().message(), "linux.netDevices: two devices named eth0");
+}
+
+TEST(Plan, NetworkDevicesNeedANetworkNamespace) {
   oci::Spec spec = oci::default_spec();
+  std::erase_if(spec.linux.namespaces, [](const oci::Namespace& n) { return n.type == oci::NamespaceType::network; });
   spec.linux.net_devices["eth0"] = {};
-  EXPECT_NE(message_of(spec).find("linux.netDevices"), std::string::npos);
-  spec = oci::default_spec();
-  spec.linux.intel_rdt.emplace();
-  EXPECT_NE(message_of(spec).find("linux.intelRdt"), std::string::npos);
+  EXPECT_EQ(message_of(spec), "unable to move network devices without a private NET namespace");
 }
 
 TEST(MountPlan, ABindMountTakesNoDataOfAFileSystem) {

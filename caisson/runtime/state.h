@@ -33,6 +33,7 @@ struct ContainerState {
   std::string owner;             // user name
   std::map<std::string, std::string> annotations;
   std::string cgroup;  // cgroup::Placement as text
+  std::string rdt;     // RdtGroup as text
   bool systemd_cgroup = false;
   bool own_pid_namespace = true;  // false: killing init does not kill the rest
 };

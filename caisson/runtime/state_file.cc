@@ -23,6 +23,10 @@ class Reader {
     out.assign(string->data(), string->size());
   }
 
+  void text_if_there(const char* key, std::string& out) {
+    if (object_.contains(key)) text(key, out);
+  }
+
   void boolean(const char* key, bool& out) {
     const auto* value = object_.if_contains(key);
     const auto* boolean = value != nullptr ? value->if_bool() : nullptr;
@@ -75,6 +79,7 @@ std::string print_state_file(const ContainerState& state) {
       .boolean("systemdCgroup", state.systemd_cgroup)
       .boolean("ownPidNamespace", state.own_pid_namespace)
       .texts("annotations", state.annotations);
+  if (!state.rdt.empty()) out.text("rdt", state.rdt);
   return out.take();
 }
 
@@ -99,6 +104,7 @@ Result<ContainerState> parse_state_file(std::string_view text) {
   reader.text("rootfs", out.rootfs);
   reader.text("owner", out.owner);
   reader.text("cgroup", out.cgroup);
+  reader.text_if_there("rdt", out.rdt);
   reader.boolean("systemdCgroup", out.systemd_cgroup);
   reader.boolean("ownPidNamespace", out.own_pid_namespace);
   reader.texts("annotations", out.annotations);

@@ -44,6 +44,7 @@ TEST(State, EveryFieldComesBackByteForByte) {
   state.owner = "root";
   state.annotations = {{"k \"", "v\t"}, {"", ""}};
   state.cgroup = "cpu,memory /a\nunified /b";
+  state.rdt = "/sys/fs/resctrl/a\n\nmade";
   state.systemd_cgroup = true;
   state.own_pid_namespace = false;
   const auto again = parse_state_file(print_state_file(state));

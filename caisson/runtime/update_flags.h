@@ -10,7 +10,7 @@
 namespace caisson::runtime {
 
 // Only what was given is set: the rest stays as it is.
-//   errors  invalid: `invalid value for memory: "64X"`; unsupported: Intel RDT
+//   errors  invalid: `invalid value for memory: "64X"`
 Result<oci::Resources> resources_of(const Arguments& arguments);
 
 }  // namespace caisson::runtime
