@@ -109,6 +109,13 @@ Result<Plan> plan_nest(oci::Spec spec, const Facts& facts) {
   return plan;
 }
 
+// The host's profiles for plain containers deny mount(2). Ours, and variants of it, are made for nests.
+void plan_apparmor(std::string& profile, std::vector<std::string>& warnings) {
+  if (profile.empty() || profile.starts_with("caisson-nest")) return;
+  if (profile != "unconfined") warnings.push_back("AppArmor profile " + profile + " is not for nests and left out");
+  profile.clear();
+}
+
 void plan_process(oci::Process& process, Init init, const Facts& facts, std::vector<std::string>& warnings) {
   std::vector<std::string> all;
   for (const oci::Name& name : oci::capabilities()) {
@@ -121,7 +128,7 @@ void plan_process(oci::Process& process, Init init, const Facts& facts, std::vec
   caps.bounding = all;
   // Inheritable stays as given: nothing needs it, and files could hand it to users who are not root (CVE-2022-24769).
   if (process.user.uid == 0) caps.effective = caps.permitted = all;
-  process.apparmor_profile.clear();  // the host's profiles for plain containers deny mount(2)
+  plan_apparmor(process.apparmor_profile, warnings);
 
   for (oci::Rlimit& limit : process.rlimits) {
     const auto own = facts.hard_limits.find(limit.type);

@@ -105,6 +105,19 @@ TEST(NestPlan, APlanOfAPlanChangesNothingTwice) {
   EXPECT_TRUE(oci::parse_spec(oci::print_spec(once.spec)));
 }
 
+TEST(NestPlan, OnlyAnAppArmorProfileForNestsIsKept) {
+  for (const auto& [given, kept] : {std::pair("docker-default", ""),
+                                    {"unconfined", ""},
+                                    {"caisson-nest", "caisson-nest"},
+                                    {"caisson-nest-build", "caisson-nest-build"}}) {
+    oci::Spec spec = small();
+    spec.process->apparmor_profile = given;
+    const Plan plan = planned(spec, plain_directory());
+    EXPECT_EQ(plan.spec.process->apparmor_profile, kept);
+    EXPECT_EQ(plan.warnings.empty(), std::string(given) != "docker-default");
+  }
+}
+
 TEST(NestPlan, NamespacesOfTheHostAreRefusedByTheNameTheCallerUsed) {
   for (const auto type : {oci::NamespaceType::pid, oci::NamespaceType::network, oci::NamespaceType::ipc}) {
     oci::Spec spec = small();

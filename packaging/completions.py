@@ -1,0 +1,288 @@
+"""Completion scripts for bash, zsh and fish, as text, from the table in commands.py.
+
+Layer: packaging (build time). User: generate.py.
+SPDX-License-Identifier: Apache-2.0
+"""
+
+SPDX = "# SPDX-License-Identifier: Apache-2.0"
+MADE = "Made from `caisson-runtime help`; the build writes it anew."
+
+# What caisson-nest has beside the runtime's commands; tests/packaging holds it against caisson/nest/main.cc.
+NEST_COMMANDS = {"forget": "remove the data that a nest which is gone left behind"}
+
+
+def words_of(flags):
+    return " ".join(f"--{flag.name}" + (f" -{flag.alias}" if flag.alias else "") for flag in flags)
+
+
+def pattern_of(flags):
+    return "|".join(words_of(flags).split())
+
+
+# bash: the flags of each command, and what their values are, as cases of two functions; the rest is fixed.
+
+BASH = """# bash completion for caisson, caisson-runtime and caisson-nest. %(made)s
+%(spdx)s
+
+# Sets `flags`, `valued` (those that take a value) and `names_container` for a command; '' is before the command.
+_caisson_table() {
+  names_container=
+  case $1 in
+%(table)s
+    *) flags='--help -h' valued= ;;
+  esac
+}
+
+# Proposes values for flag $2 of command $1. Fails for one that it knows nothing of.
+_caisson_value() {
+  case $1:$2 in
+%(values)s
+    *) return 1 ;;
+  esac
+}
+
+_caisson() {
+  local word=${COMP_WORDS[COMP_CWORD]} program=${COMP_WORDS[0]} commands='%(commands)s'
+  local flags valued names_container command='' flag='' root='' arguments=0 i=1 at
+  COMPREPLY=()
+  case ${program##*/} in
+    caisson)
+      if ((COMP_CWORD == 1)); then
+        mapfile -t COMPREPLY < <(compgen -W 'runtime nest help' -- "$word")
+        return
+      fi
+      [[ ${COMP_WORDS[1]} == nest ]] && commands+=' %(nest)s'
+      i=2
+      ;;
+    *nest) commands+=' %(nest)s' ;;
+  esac
+  # What is before the cursor: the command, the number of its arguments, and the flag whose value is being typed.
+  _caisson_table ''
+  for ((; i < COMP_CWORD; i++)); do
+    at=${COMP_WORDS[i]}
+    if [[ " $valued " == *" $at "* ]]; then
+      [[ ${COMP_WORDS[i + 1]} == = ]] && ((i++))
+      if ((i + 1 >= COMP_CWORD)); then
+        flag=$at
+        [[ $word == = ]] && word=
+        break
+      fi
+      ((i++))
+      [[ -z $command && $at == --root ]] && root=${COMP_WORDS[i]}
+    elif [[ $at == -* ]]; then
+      continue
+    elif [[ -z $command ]]; then
+      command=$at
+      _caisson_table "$command"
+    else
+      ((arguments++))
+      # The rest of the line is another program's.
+      [[ $command == exec || $command == ps ]] && break
+    fi
+  done
+  if [[ -n $flag ]]; then
+    _caisson_value "$command" "$flag"
+  elif [[ $word == -* ]] && ! [[ $command =~ ^(exec|ps)$ && $arguments -gt 0 ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$word")
+  elif [[ -z $command ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$word")
+  elif [[ $command == help ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$word")
+  elif [[ -n $names_container && $arguments == 0 ]]; then
+    [[ ${program##*/} == caisson ]] && program="$program ${COMP_WORDS[1]}"
+    # shellcheck disable=SC2086 # the program may be two words
+    mapfile -t COMPREPLY < <(compgen -W "$(command $program ${root:+--root "$root"} list --quiet 2>/dev/null)" -- "$word")
+  elif [[ $command == kill && $arguments == 1 ]]; then
+    mapfile -t COMPREPLY < <(compgen -A signal -- "$word")
+  elif [[ $command == exec ]]; then
+    compopt -o default 2>/dev/null
+  fi
+}
+
+complete -F _caisson caisson caisson-runtime caisson-nest
+"""
+
+
+def bash_table(program):
+    rows = [("''", program.flags, False)] + [("|".join(c.names), c.flags, c.takes_id) for c in program.commands]
+    rows.append(("|".join(NEST_COMMANDS), [], False))
+    out = []
+    for name, flags, takes_id in rows:
+        valued = words_of([flag for flag in flags if flag.takes_value])
+        out.append(f"    {name}) flags='{words_of(flags)}' valued='{valued}'{' names_container=1' if takes_id else ''} ;;")
+    return "\n".join(out)
+
+
+def bash_values(program):
+    out = []
+    for name, flags in [("", program.flags)] + [(c.name, c.flags) for c in program.commands]:
+        for flag in flags:
+            if flag.choices:
+                action = f"compgen -W '{' '.join(flag.choices)}'"
+            elif flag.kind:
+                action = f"compgen -{'d' if flag.kind == 'directory' else 'f'}"
+            else:
+                continue
+            cases = "|".join(f"{name}:{word}" for word in words_of([flag]).split())
+            out.append(f"    {cases}) mapfile -t COMPREPLY < <({action} -- \"$word\") ;;")
+    return "\n".join(out)
+
+
+def bash(program):
+    commands = " ".join(name for c in program.commands for name in c.names) + " help"
+    return BASH % {"made": MADE, "spdx": SPDX, "table": bash_table(program), "values": bash_values(program),
+                   "commands": commands, "nest": " ".join(NEST_COMMANDS)}
+
+
+# zsh: one _arguments specification a flag.
+
+ZSH = """#compdef caisson caisson-runtime caisson-nest
+# zsh completion for caisson, caisson-runtime and caisson-nest. %(made)s
+%(spdx)s
+
+_caisson_containers() {
+  local -a ids
+  ids=(${(f)"$(_call_program containers $_caisson_program ${opt_args[--root]:+--root ${opt_args[--root]}} list --quiet 2>/dev/null)"})
+  compadd -a ids
+}
+
+_caisson_commands() {
+  local -a commands
+  commands=(
+%(commands)s
+    'help:show help'
+  )
+  [[ $_caisson_program == *nest ]] && commands+=(%(nest)s)
+  _describe command commands
+}
+
+_caisson_of_program() {
+  local curcontext=$curcontext state line ret=1
+  local -A opt_args
+  _arguments -C \\
+%(globals)s
+    '1:command:_caisson_commands' \\
+    '*::argument:->argument' && ret=0
+  [[ $state == argument ]] || return ret
+  case $words[1] in
+%(cases)s
+    help) _arguments '1:command:_caisson_commands' && ret=0 ;;
+    forget) _message 'container ID' ;;
+  esac
+  return ret
+}
+
+_caisson() {
+  local _caisson_program=$words[1]
+  if [[ ${words[1]:t} != caisson ]]; then
+    _caisson_of_program
+  elif ((CURRENT == 2)); then
+    _values command 'runtime[a strict OCI runtime]' 'nest[containers that can hold container engines]'
+  else
+    _caisson_program="$words[1] $words[2]"
+    shift words
+    ((CURRENT--))
+    _caisson_of_program
+  fi
+}
+
+_caisson "$@"
+"""
+
+
+def zsh_text(text):
+    for mark in "\\[]:":
+        text = text.replace(mark, "\\" + mark)
+    return text.replace("'", "'\\''")
+
+
+def zsh_flag(flag):
+    if flag.choices:
+        value = f":value:({' '.join(flag.choices)})"
+    else:
+        value = {"directory": ":directory:_directories", "file": ":file:_files", "": ":value:"}[flag.kind] if flag.takes_value else ""
+    long = f"--{flag.name}" + ("=" if flag.takes_value else "")
+    text = f"'[{zsh_text(flag.help)}]{value}'"
+    star = "'*'" if flag.repeats else ""
+    if not flag.alias:
+        return f"{star}{long}{text}"
+    short = f"-{flag.alias}" + ("+" if flag.takes_value else "")
+    exclude = "" if flag.repeats else f"'(--{flag.name} -{flag.alias})'"
+    return f"{star}{exclude}{{{long},{short}}}{text}"
+
+
+def zsh_case(command):
+    specs = [zsh_flag(flag) for flag in command.flags]
+    if command.takes_id:
+        specs.append("'1:container:_caisson_containers'")
+    rest = {"kill": "'2:signal:_signals'", "exec": "'*:::command:_normal'", "ps": "'*::option:'"}.get(command.name)
+    if rest:
+        specs.append(rest)
+    return f"    {'|'.join(command.names)})\n      _arguments \\\n        " + " \\\n        ".join(specs) + " && ret=0\n      ;;"
+
+
+def zsh(program):
+    names = [(name, c.summary) for c in program.commands for name in c.names]
+    return ZSH % {
+        "made": MADE, "spdx": SPDX,
+        "commands": "\n".join(f"    '{name}:{zsh_text(text)}'" for name, text in names),
+        "nest": " ".join(f"'{name}:{zsh_text(text)}'" for name, text in NEST_COMMANDS.items()),
+        "globals": "\n".join(f"    {zsh_flag(flag)} \\" for flag in program.flags),
+        "cases": "\n".join(zsh_case(c) for c in program.commands),
+    }
+
+
+# fish: one `complete` a flag. caisson-nest wraps caisson-runtime.
+
+FISH = """# fish completion for caisson-runtime. %(made)s
+%(spdx)s
+
+function __caisson_containers
+    set -l words (commandline -opc)
+    set -l root
+    if set -l at (contains -i -- --root $words)
+        set root --root $words[(math $at + 1)]
+    end
+    command $words[1] $root list --quiet 2>/dev/null
+end
+
+complete -c caisson-runtime -f
+%(lines)s
+"""
+FISH_NEST = f"""# fish completion for caisson-nest: the runtime's, and its own commands.
+{SPDX}
+
+complete -c caisson-nest -w caisson-runtime
+""" + "".join(f"complete -c caisson-nest -n __fish_use_subcommand -a {name} -d '{text}'\n" for name, text in NEST_COMMANDS.items())
+FISH_CAISSON = f"""# fish completion for caisson: which program it is to be.
+{SPDX}
+
+complete -c caisson -f -n __fish_use_subcommand -a runtime -d 'a strict OCI runtime'
+complete -c caisson -f -n __fish_use_subcommand -a nest -d 'containers that can hold container engines'
+"""
+
+
+def fish_text(text):
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def fish_flag(flag, condition):
+    value = ""
+    if flag.choices:
+        value = f" -x -a '{' '.join(flag.choices)}'"
+    elif flag.takes_value:
+        value = {"directory": " -x -a '(__fish_complete_directories)'", "file": " -r -F", "": " -x"}[flag.kind]
+    short = f" -s {flag.alias}" if flag.alias else ""
+    return f"complete -c caisson-runtime -n {condition} -l {flag.name}{short}{value} -d {fish_text(flag.help)}"
+
+
+def fish(program):
+    lines = [fish_flag(flag, "__fish_use_subcommand") for flag in program.flags]
+    for command in program.commands:
+        for name in command.names:
+            lines.append(f"complete -c caisson-runtime -n __fish_use_subcommand -a {name} -d {fish_text(command.summary)}")
+        seen = f"'__fish_seen_subcommand_from {' '.join(command.names)}'"
+        lines += [fish_flag(flag, seen) for flag in command.flags]
+        if command.takes_id:
+            lines.append(f"complete -c caisson-runtime -n {seen} -a '(__caisson_containers)'")
+    return FISH % {"made": MADE, "spdx": SPDX, "lines": "\n".join(lines)}

@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""The manual pages: what the executable has is in them, nothing else is, and the formatters have nothing to say.
+
+Layer: tests.
+SPDX-License-Identifier: Apache-2.0
+"""
+import re
+import unittest
+
+from packages import DOCUMENTS, RUNTIME, SOURCE, main, needs, run
+
+PAGES = sorted((DOCUMENTS / "man").glob("*.?"))
+
+
+def text_of(page):
+    """Without fonts and escapes, as a reader sees it."""
+    text = "\n".join(line for line in (DOCUMENTS / "man" / page).read_text().splitlines() if not line.startswith(r'.\"'))
+    return re.sub(r"\\f[BIR]", "", text).replace(r"\-", "-")
+
+
+def flags_in(text):
+    return set(re.findall(r"(?<![\w-])(--[a-z][\w-]*|-[a-z])(?![\w-])", text))
+
+
+def rows(title, text):
+    """The first column of a part of a help text."""
+    part = re.search(rf"^{title}:\n((?:   .*\n)+)", text, re.M)
+    return [re.split(r"  +", line.strip())[0] for line in part[1].splitlines()]
+
+
+def help_of(*words):
+    return run(RUNTIME, "help", *words)
+
+
+def commands():
+    return [row.split(", ") for row in rows("COMMANDS", help_of())]
+
+
+class Runtime(unittest.TestCase):
+    def test_HasEveryCommandWithExactlyItsFlags(self):
+        sections = dict(re.findall(r"^\.SS (.*)\n((?:(?!\.S[SH] ).*\n)+)", text_of("caisson-runtime.8"), re.M))
+        self.assertEqual(sorted(sections), sorted(", ".join(names) for names in commands()))
+        for names in commands():
+            entries = re.findall(r"^\.TP\n(-.*)$", sections[", ".join(names)], re.M)
+            expected = set(rows("OPTIONS", help_of(names[0]))) - {"--help, -h"}
+            self.assertEqual(set(entries), expected, names[0])
+
+    def test_HasExactlyTheGlobalFlags(self):
+        part = re.search(r"^\.SH GLOBAL OPTIONS\n((?:(?!\.SH ).*\n)+)", text_of("caisson-runtime.8"), re.M)[1]
+        self.assertEqual(set(re.findall(r"^\.TP\n(-.*)$", part, re.M)), set(rows("GLOBAL OPTIONS", help_of())))
+
+    def test_NamesEveryAnnotationThatFeaturesLists(self):
+        listed = re.search(r'"io.caisson.annotations": *"([^"]+)"', run(RUNTIME, "features"))[1].split()
+        part = re.search(r"^\.SH ANNOTATIONS\n((?:(?!\.SH ).*\n)+)", text_of("caisson-runtime.8"), re.M)[1]
+        self.assertEqual(set(re.findall(r"^\.BR (io\.caisson\.[\w-]+) ?=", part, re.M)), set(listed))
+
+
+class AllPages(unittest.TestCase):
+    def test_NameNoFlagThatNobodyHas(self):
+        known = {"-p", "-i", "-t"} & set()  # nothing is known beyond the tables
+        for text in [help_of()] + [help_of(names[0]) for names in commands()]:
+            known |= flags_in(" ".join(rows("OPTIONS" if "\nOPTIONS:" in text else "GLOBAL OPTIONS", text)))
+        others = re.compile(r"^(dockerd?|podman|mmdebstrap|mkdir) .*$", re.M)  # other programs, in examples
+        for page in PAGES:
+            prose = others.sub("", text_of(page.name)).replace("--privileged", "")
+            self.assertEqual(flags_in(prose) - known, set(), page.name)
+
+    def test_NameEveryVariableThatTheProgramsRead(self):
+        texts = text_of("caisson-runtime.8") + text_of("caisson-nest.8")
+        for path in [*SOURCE.glob("caisson/runtime/*.cc"), *SOURCE.glob("caisson/nest/*.cc")]:
+            if path.stem.endswith(("_test", "_fuzz")):
+                continue
+            for name in re.findall(r'(?:getenv|environment)\("([A-Z_]+)"', path.read_text()):
+                if name != "USER":  # only tells a user namespace's root from who is called so
+                    self.assertRegex(texts, rf"(?m)^\.B {name}$")
+
+    def test_NestHasItsOwnCommands(self):
+        table = re.search(r"constexpr Command commands\[\] = \{(.*?)\n\};", (SOURCE / "caisson/nest/main.cc").read_text(), re.S)[1]
+        own = set(re.findall(r'\{"(\w+)"', table)) - {name for names in commands() for name in names}
+        self.assertEqual(own, set(re.findall(r"^\.B (\w+) container-id$", text_of("caisson-nest.8"), re.M)))
+
+    @needs("mandoc")
+    def test_MandocHasNothingToSay(self):
+        for page in PAGES:
+            self.assertEqual(run("mandoc", "-Tlint", str(page)), "")
+
+    @needs("man")
+    def test_GroffHasNothingToSay(self):
+        for page in PAGES:
+            self.assertEqual(run("sh", "-c", 'man --warnings -E UTF-8 -l -Tutf8 -Z "$1" 2>&1 >/dev/null', "sh", str(page)), "")
+
+
+if __name__ == "__main__":
+    main()
