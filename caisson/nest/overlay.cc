@@ -1,5 +1,7 @@
 #include "caisson/nest/overlay.h"
 
+#include <algorithm>
+
 namespace caisson::nest {
 namespace {
 
@@ -97,7 +99,8 @@ Result<Overlay> parse_overlay(std::string_view super_options) {
         if (option == kept) out.options.emplace_back(kept);
     }
   }
-  if (out.lower.empty()) return Error::of(Kind::unsupported, "overlay does not say what its layers are");
+  const bool unnamed = std::ranges::any_of(out.lower, [](const std::string& layer) { return layer.empty(); });
+  if (out.lower.empty() || unnamed) return Error::of(Kind::unsupported, "overlay does not say what its layers are");
   return out;
 }
 

@@ -48,7 +48,12 @@ TEST(NestOverlay, LayersAddedOneByOneAreRead) {
 TEST(NestOverlay, DataOnlyLayersAreRefused) {
   EXPECT_FALSE(parse_overlay("rw,lowerdir=/a::/data,upperdir=/u,workdir=/w"));
   EXPECT_FALSE(parse_overlay("rw,lowerdir+=/a,datadir+=/data"));
+}
+
+TEST(NestOverlay, LayersWithoutANameAreRefused) {
   EXPECT_FALSE(parse_overlay("rw,relatime"));
+  EXPECT_FALSE(parse_overlay("rw,lowerdir+=/a,lowerdir+="));
+  EXPECT_FALSE(parse_overlay("rw,lowerdir=/a:"));
 }
 
 TEST(NestOverlay, AVolatileMarkIsNotTakenOver) {

@@ -14,6 +14,7 @@
 
 #include "caisson/runtime/child_stage.h"
 #include "caisson/runtime/limits.h"
+#include "caisson/runtime/passwd.h"
 #include "caisson/runtime/terminal.h"
 #include "caisson/sys/file.h"
 #include "caisson/sys/path.h"
@@ -284,23 +285,8 @@ void add_home(std::vector<std::string>& env, std::uint32_t uid) {
   if (!value_of(env, "HOME").empty()) return;
   std::erase_if(env, [](const std::string& entry) { return entry.starts_with("HOME="); });
   std::string home = "/";
-  // An image's file: of any size and form. Read up to a limit, lines that do not fit are not for us.
-  if (const auto text = sys::read_file("/etc/passwd", 4 << 20)) {
-    std::string_view left = *text;
-    while (!left.empty()) {
-      const std::string_view line = left.substr(0, left.find('\n'));
-      left.remove_prefix(std::min(line.size() + 1, left.size()));
-      std::vector<std::string_view> fields;
-      for (std::size_t at = 0; at <= line.size() && fields.size() < 7;) {
-        const std::size_t end = std::min(line.find(':', at), line.size());
-        fields.push_back(line.substr(at, end - at));
-        at = end + 1;
-      }
-      if (fields.size() < 6 || fields[2] != std::to_string(uid)) continue;
-      if (fields[5].starts_with('/')) home = fields[5];
-      break;
-    }
-  }
+  if (const auto text = sys::read_file("/etc/passwd", 4 << 20))
+    if (const auto user = find_user(*text, uid); user && user->home.starts_with('/')) home = user->home;
   env.push_back("HOME=" + home);
 }
 

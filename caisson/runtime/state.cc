@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "caisson/oci/validate.h"
+#include "caisson/runtime/passwd.h"
 #include "caisson/sys/backoff.h"
 #include "caisson/sys/clock.h"
 #include "caisson/sys/file.h"
@@ -25,23 +26,12 @@ Error does_not_exist(std::string_view id) {
 
 Error already_exists() { return Error::of(Kind::conflict, "container with given ID already exists"); }
 
-// Whose container it is, as `list` shows it. Not getpwuid(3): a static executable must not load NSS modules.
+// Whose container it is, as `list` shows it.
 std::string user_name(uid_t uid) {
   if (uid == 0) return "root";
-  std::string number = std::to_string(uid);
-  const auto passwd = sys::read_file("/etc/passwd");
-  if (!passwd) return number;
-  std::string_view rest = *passwd;
-  while (!rest.empty()) {
-    const std::string_view line = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-    const std::size_t name = line.find(':');
-    const std::size_t password = name == line.npos ? line.npos : line.find(':', name + 1);
-    if (password == line.npos) continue;
-    if (line.substr(password + 1, line.find(':', password + 1) - password - 1) == number)
-      return std::string(line.substr(0, name));
-  }
-  return number;
+  if (const auto passwd = sys::read_file("/etc/passwd"))
+    if (const auto user = find_user(*passwd, uid)) return std::string(user->name);
+  return std::to_string(uid);
 }
 
 // Everything but state.json, then state.json.
