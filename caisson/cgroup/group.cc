@@ -111,7 +111,7 @@ Result<Group> Group::create(Placement placement, const oci::Resources* resources
     group.made_ = std::move(made.made);
     group.placement_ = std::move(made.placement);
     if (!done) return done;
-    if (!made.present.empty()) TRY(group.refuse_if_used());
+    if (!made.present.empty()) TRY(group.refuse_if_used(permissions.beside));
     const Directory* cpuset = group.placement_.find("cpuset");
     if (cpuset != nullptr && cpuset->version == Version::v1) TRY(inherit_cpuset(*cpuset, own_cpuset(resources)));
     const oci::Resources none;
@@ -125,8 +125,9 @@ Result<Group> Group::create(Placement placement, const oci::Resources* resources
   return std::move(done).error();
 }
 
-Result<void> Group::refuse_if_used() const {
-  const std::vector<pid_t> present = TRY(pids());
+Result<void> Group::refuse_if_used(pid_t beside) const {
+  std::vector<pid_t> present = TRY(pids());
+  std::erase(present, beside);
   if (!present.empty())
     return Error::of(Kind::conflict,
                      "container's cgroup is not empty: " + std::to_string(present.size()) + " process(es) found");
@@ -137,6 +138,14 @@ Result<void> Group::refuse_if_used() const {
 
 Result<void> Group::apply_resources(const oci::Resources& resources) {
   return apply_all(resources, placement_, Devices::enforce, Step::update);
+}
+
+Result<std::vector<Setting>> Group::plan_update(const oci::Resources& resources) const {
+  const Directory* memory = placement_.find("memory");
+  if (memory != nullptr && memory == placement_.unified() && resources.memory)
+    TRY(check_memory_usage(*resources.memory, *memory));
+  const Current current = TRY(read_current(resources, placement_));
+  return plan_settings(resources, placement_, current);
 }
 
 Result<void> Group::replace_device_rules(const std::vector<oci::DeviceRule>& rules) {

@@ -21,6 +21,8 @@ struct Resources;
 
 namespace caisson::cgroup {
 
+struct Setting;
+
 // What a child needs to become a member. Open in the parent; the child is single-threaded.
 struct JoinFds {
   // v1, one a hierarchy: the child itself writes "0". Moving only itself it takes no global lock, and so never waits
@@ -47,6 +49,7 @@ enum class Devices : bool {
 struct Permissions {
   Denied denied = Denied::fail;
   Devices devices = Devices::enforce;
+  pid_t beside = -1;  // a process that may be in the cgroup already: the one that a systemd scope was started with
 };
 
 class Group {
@@ -74,6 +77,8 @@ class Group {
   // runtime's own and a plugin's later ones would be lost to (as runc). An error names file and value.
   //   errors  invalid: a value out of range, or `unified` on v1; unsupported: the controller is not mounted
   Result<void> apply_resources(const oci::Resources& resources);
+  // What that will write. With memory.checkBeforeUpdate, refused where it would be.
+  Result<std::vector<Setting>> plan_update(const oci::Resources& resources) const;
   Result<void> replace_device_rules(const std::vector<oci::DeviceRule>& rules);
 
   // Freezes all processes below, and waits until they are. After an error they are thawed.
@@ -114,7 +119,7 @@ class Group {
 
  private:
   explicit Group(Placement placement) : placement_(std::move(placement)) {}
-  Result<void> refuse_if_used() const;
+  Result<void> refuse_if_used(pid_t beside) const;
   Placement placement_;
   std::vector<std::string> made_;  // directories create() made, outermost first in each hierarchy
 };

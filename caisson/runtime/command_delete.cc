@@ -9,6 +9,7 @@
 #include "caisson/runtime/hooks.h"
 #include "caisson/runtime/rdt.h"
 #include "caisson/runtime/status.h"
+#include "caisson/runtime/systemd_unit.h"
 
 namespace caisson::runtime {
 namespace {
@@ -55,7 +56,10 @@ Result<int> destroy_damaged(const Context& context, Record record) {
   const auto config = record.config();
   const auto layout = cgroup::load_layout();
   if (config && layout) {
-    auto placement = cgroup::place(*layout, (*config).linux.cgroups_path, record.id());
+    const std::string& path = (*config).linux.cgroups_path;
+    const bool systemd = context.cgroup_manager == CgroupManager::systemd;
+    auto placement = systemd ? stop_unit_of(context, path, record.id()) : cgroup::place(*layout, path, record.id());
+    if (!placement && systemd) context.log.warning(placement.error().message());
     if (placement) {
       const cgroup::Group group = cgroup::Group::open(std::move(*placement));
       if (auto killed = group.kill_all(SIGKILL); !killed) context.log.warning(killed.error().message());
@@ -94,8 +98,10 @@ Result<int> delete_by_force(Context& context, const std::string& id) {
 Result<void> destroy_container(const Context& context, Record record, const ContainerState& state,
                                const oci::Spec* spec) {
   const cgroup::Group group = TRY(group_of(state));
-  if (!has_ended(state) || !group.remove_empty()) {
+  if (!has_ended(state) || !state.systemd_unit.empty() || !group.remove_empty()) {
     TRY(kill_and_wait(state, group));
+    // What systemd cannot be told any more must not keep the container from being deleted.
+    if (auto stopped = stop_unit(state); !stopped) context.log.warning(stopped.error().message());
     TRY(group.remove().during("remove the container's cgroup"));
   }
   if (!state.rdt.empty()) TRY(remove_rdt_group(parse_rdt_group(state.rdt)).during("remove the container's RDT group"));

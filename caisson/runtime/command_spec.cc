@@ -44,6 +44,8 @@ Result<int> features_command(Context&, const Arguments&) {
   features.net_devices = true;
   features.intel_rdt = true;
   features.cgroup_rdma = true;
+  features.cgroup_systemd = true;
+  features.cgroup_systemd_user = true;
   for (const std::string_view flag : oci::seccomp_flags()) features.seccomp_supported_flags.emplace_back(flag);
   features.annotations = {
       {"io.caisson.version", std::string(version())},

@@ -7,6 +7,7 @@
 #include "caisson/runtime/commands.h"
 #include "caisson/runtime/rdt.h"
 #include "caisson/runtime/status.h"
+#include "caisson/runtime/systemd_unit.h"
 #include "caisson/runtime/update_flags.h"
 #include "caisson/sys/file.h"
 
@@ -123,6 +124,7 @@ Result<int> update_command(Context& context, const Arguments& arguments) {
   if (container.status == Status::stopped) return not_running();
   if (!arguments.given("resources")) TRY(update_rdt(arguments, container.state).during("Intel RDT"));
   cgroup::Group group = TRY(group_of(container.state));
+  TRY(update_unit(container.state, group, resources).during("failed to set the container's limits"));
   TRY(group.apply_resources(resources).during("failed to set the container's limits"));
   return 0;
 }

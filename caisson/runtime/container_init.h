@@ -3,6 +3,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <sys/types.h>
+
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -27,6 +30,7 @@ struct InitRequest {
   std::string id, bundle;
   std::vector<CgroupMount> cgroup_mounts;
   cgroup::JoinFds join;
+  std::function<Result<void>(pid_t)> attach;  // where somebody else must move the process into its cgroup
   const seccomp::Program* filter = nullptr;
   sys::UniqueFd console_socket;
   sys::UniqueFd start_fifo;

@@ -17,6 +17,7 @@
 #include "caisson/runtime/locked_root.h"
 #include "caisson/runtime/notify.h"
 #include "caisson/runtime/spawn.h"
+#include "caisson/runtime/systemd_unit.h"
 #include "caisson/seccomp/listener.h"
 #include "caisson/sys/file.h"
 #include "caisson/sys/process_stat.h"
@@ -95,10 +96,6 @@ class Creation {
     context_.log.debug("config.json of " + bundle_.path + " read");
     TRY(check_apparmor(bundle_.plan));
     TRY(check_network_sysctls(bundle_.spec));
-    if (context_.cgroup_manager == CgroupManager::systemd)
-      return Error::of(
-          Kind::unsupported,
-          "the systemd cgroup driver is not supported: use cgroupfs (Docker: native.cgroupdriver=cgroupfs)");
     TRY(prepare(std::move(console)));
     Record record = TRY(context_.store.create(arguments_.id()));
     TRY(record.save_config(bundle_.config));
@@ -160,6 +157,7 @@ class Creation {
       group_ = &*group;
       return in_group(record);
     }();
+    if (made && unit_) unit_->keep();
     if (made) return made;
     if (net_devices_) net_devices_->give_back();
     init_ = sys::Process(-1);
@@ -168,24 +166,39 @@ class Creation {
       (void)group->kill_all(SIGKILL);
       group->discard();
     }
+    unit_.reset();
     return made;
   }
 
   Result<cgroup::Group> make_group() {
-    const cgroup::Layout layout = TRY(cgroup::load_layout());
     const std::string& path = bundle_.spec.linux.cgroups_path;
-    cgroup::Placement placement = TRY(cgroup::place(layout, path, arguments_.id()).during("linux.cgroupsPath"));
     oci::Resources resources = bundle_.spec.linux.resources.value_or(oci::Resources{});
     resources.devices = bundle_.plan.device_rules;
     const bool rootless = is_rootless(context_);
-    const cgroup::Permissions permissions{
-        .denied = rootless && path.empty() ? cgroup::Denied::skip : cgroup::Denied::fail,
-        .devices = rootless ? cgroup::Devices::best_effort : cgroup::Devices::enforce};
+    cgroup::Permissions permissions{.denied = rootless && path.empty() ? cgroup::Denied::skip : cgroup::Denied::fail,
+                                    .devices = rootless ? cgroup::Devices::best_effort : cgroup::Devices::enforce};
+    cgroup::Placement placement;
+    if (context_.cgroup_manager == CgroupManager::systemd) {
+      StartedUnit started = TRY(StartedUnit::start(context_, path, arguments_.id(), resources));
+      unit_.emplace(std::move(started));
+      unit_->note(state_);
+      placement = unit_->placement();
+      permissions.denied = cgroup::Denied::fail;
+      permissions.beside = unit_->member();
+      resources = unit_->while_starting(std::move(resources));
+    } else {
+      const cgroup::Layout layout = TRY(cgroup::load_layout());
+      placement = TRY(cgroup::place(layout, path, arguments_.id()).during("linux.cgroupsPath"));
+    }
     cgroup::Group group = TRY(cgroup::Group::create(std::move(placement), &resources, permissions));
     auto joined = group.join_fds();
     for (const cgroup::Directory& d : group.placement().directories)
       context_.log.debug("cgroup " + d.absolute() + " made");
     if (joined) request_.join = std::move(*joined);
+    if (unit_ && unit_->moves_processes()) {
+      request_.join = {};
+      request_.attach = [this](pid_t pid) { return unit_->attach(pid); };
+    }
     Result<void> given = joined ? delegate(group) : std::move(joined).error();
     if (!given) {
       group.discard();
@@ -205,6 +218,7 @@ class Creation {
 
   // Once nothing is left to be done in the cgroup's own directory.
   Result<void> settle() {
+    if (unit_) TRY(unit_->settle(*group_));
     if (!bundle_.plan.delegate_cgroup || group_ == nullptr) return ok();
     const std::uint32_t uid = TRY(host_id(bundle_.plan.namespaces.uid_mappings, 0));
     const std::uint32_t gid = TRY(host_id(bundle_.plan.namespaces.gid_mappings, 0));
@@ -314,7 +328,8 @@ class Creation {
   ContainerState state_;
   sys::Process init_{-1};
   std::optional<NetDevices> net_devices_;
-  const cgroup::Group* group_ = nullptr;  // while in_cgroup() runs
+  std::optional<StartedUnit> unit_;  // with the systemd driver, while in_cgroup() runs, as is:
+  cgroup::Group* group_ = nullptr;
   Channel channel_{UniqueFd()};
 };
 

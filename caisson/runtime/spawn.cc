@@ -168,6 +168,7 @@ Result<Spawned> spawn_init(InitRequest& request, Channel& parent_end, Channel& c
   Spawned out{sys::Process(pid), {}};
   if (n.has_user()) {
     const std::string how = TRY(parent_end.expect(Said::unmapped));
+    if (request.attach) TRY(request.attach(pid));
     out.user_namespace = TRY(map_child(request, pid, how));
     TRY(parent_end.go());
   }

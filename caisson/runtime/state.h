@@ -35,6 +35,8 @@ struct ContainerState {
   std::string cgroup;  // cgroup::Placement as text
   std::string rdt;     // RdtGroup as text
   bool systemd_cgroup = false;
+  std::string systemd_unit;       // with the systemd driver: "runc-ID.scope"
+  bool systemd_user = false;      // its unit is the user's own systemd's
   bool own_pid_namespace = true;  // false: killing init does not kill the rest
 };
 

@@ -53,6 +53,7 @@ class Reader {
     }
   }
 
+  bool has(const char* key) const { return object_.contains(key); }
   const std::string& problem() const { return problem_; }
 
  private:
@@ -77,6 +78,8 @@ std::string print_state_file(const ContainerState& state) {
       .text("owner", state.owner)
       .text("cgroup", state.cgroup)
       .boolean("systemdCgroup", state.systemd_cgroup)
+      .text("systemdUnit", state.systemd_unit)
+      .boolean("systemdUser", state.systemd_user)
       .boolean("ownPidNamespace", state.own_pid_namespace)
       .texts("annotations", state.annotations);
   if (!state.rdt.empty()) out.text("rdt", state.rdt);
@@ -106,6 +109,10 @@ Result<ContainerState> parse_state_file(std::string_view text) {
   reader.text("cgroup", out.cgroup);
   reader.text_if_there("rdt", out.rdt);
   reader.boolean("systemdCgroup", out.systemd_cgroup);
+  if (reader.has("systemdUnit")) {  // not of a container that an older version made
+    reader.text("systemdUnit", out.systemd_unit);
+    reader.boolean("systemdUser", out.systemd_user);
+  }
   reader.boolean("ownPidNamespace", out.own_pid_namespace);
   reader.texts("annotations", out.annotations);
   if (!reader.problem().empty()) return damaged(reader.problem());

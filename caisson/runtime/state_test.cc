@@ -46,6 +46,8 @@ TEST(State, EveryFieldComesBackByteForByte) {
   state.cgroup = "cpu,memory /a\nunified /b";
   state.rdt = "/sys/fs/resctrl/a\n\nmade";
   state.systemd_cgroup = true;
+  state.systemd_unit = "runc-a.scope";
+  state.systemd_user = true;
   state.own_pid_namespace = false;
   const auto again = parse_state_file(print_state_file(state));
   ASSERT_TRUE(again) << again.error().message();

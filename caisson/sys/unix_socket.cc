@@ -1,9 +1,11 @@
 #include "caisson/sys/unix_socket.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 
@@ -37,6 +39,17 @@ Result<UniqueFd> connect_to(const std::string& path, int type) {
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), static_cast<socklen_t>(length)) < 0)
     return Error::os(errno, "connect").during(path);
   return fd;
+}
+
+Result<void> wait_until(int socket, short events, std::chrono::steady_clock::time_point deadline) {
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+    if (left <= 0) return Error::os(ETIMEDOUT, "poll");
+    pollfd waiting{.fd = socket, .events = events, .revents = 0};
+    const int ready = ::poll(&waiting, 1, static_cast<int>(std::min<long long>(left, 1000000)));
+    if (ready > 0) return ok();
+    if (ready < 0 && errno != EINTR) return Error::os(errno, "poll");
+  }
 }
 
 }  // namespace
@@ -86,6 +99,33 @@ Result<void> send_with_descriptors(int socket, std::string_view text, const int*
   for (;;) {
     if (::sendmsg(socket, &message, MSG_NOSIGNAL) >= 0) return ok();
     if (errno != EINTR) return Error::os(errno, "sendmsg");
+  }
+}
+
+Result<void> send_all(int socket, std::string_view text, std::chrono::steady_clock::time_point deadline) {
+  while (!text.empty()) {
+    const ssize_t sent = ::send(socket, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent >= 0) {
+      text.remove_prefix(static_cast<std::size_t>(sent));
+    } else if (errno == EAGAIN) {
+      TRY(wait_until(socket, POLLOUT, deadline));
+    } else if (errno != EINTR) {
+      return Error::os(errno, "send");
+    }
+  }
+  return ok();
+}
+
+Result<std::string> receive_some(int socket, std::chrono::steady_clock::time_point deadline) {
+  for (;;) {
+    char buffer[4096];
+    const ssize_t n = ::recv(socket, buffer, sizeof buffer, MSG_DONTWAIT);
+    if (n >= 0) return std::string(buffer, static_cast<std::size_t>(n));
+    if (errno == EAGAIN) {
+      TRY(wait_until(socket, POLLIN, deadline));
+    } else if (errno != EINTR) {
+      return Error::os(errno, "recv");
+    }
   }
 }
 

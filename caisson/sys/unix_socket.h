@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -27,6 +28,12 @@ Result<std::pair<UniqueFd, UniqueFd>> message_pair();
 
 // One message with `count` descriptors (SCM_RIGHTS), at most 250. `text` must not be empty.
 Result<void> send_with_descriptors(int socket, std::string_view text, const int* descriptors, std::size_t count);
+
+// A stream, within a time. Descriptors that come along are closed by the kernel.
+//   errors  os ETIMEDOUT
+Result<void> send_all(int socket, std::string_view text, std::chrono::steady_clock::time_point deadline);
+// What is there, at least one byte; empty: the other end is closed.
+Result<std::string> receive_some(int socket, std::chrono::steady_clock::time_point deadline);
 
 struct Message {
   std::string text;  // empty: the other end is closed
