@@ -25,7 +25,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
 RUNTIME = os.environ.get("CAISSON_TEST_RUNTIME") or os.path.join(SOURCE, "out/build/caisson-runtime")
 LONG = os.environ.get("CAISSON_LONG") == "1"
-PATIENCE = 60.0  # seconds; what a loaded machine may take, never what a test expects
+PATIENCE = float(os.environ.get("CAISSON_PATIENCE", "60"))  # seconds; what a loaded machine may take, never what a test expects
 PEER = peer_of(RUNTIME)
 PR_SET_CHILD_SUBREAPER = 36
 LIBC = ctypes.CDLL(None, use_errno=True)

@@ -15,7 +15,7 @@ import struct
 import termios
 import time
 
-PATIENCE = 60.0
+PATIENCE = float(os.environ.get("CAISSON_PATIENCE", "60"))
 
 
 def receive_descriptors(connection, count=8):

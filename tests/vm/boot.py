@@ -31,6 +31,8 @@ ALL = "/usr/bin/python3 -B tests/vm/guest.py all"
 START = """#!/bin/bash
 # Runs the command, says its status, brings its files out, switches off.
 export PATH=/root/caisson/out/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+# /tmp is a tmpfs, which could not be idmapped before 6.3.
+export TMPDIR=/var/tmp
 export CAISSON_VM=1 CAISSON_VM_OUT=/root/caisson/out/vm CAISSON_BUILD=/root/caisson/out/build CAISSON_SOURCE=/root/caisson
 stty -F /dev/ttyS0 -onlcr 2>/dev/null
 stty -F /dev/ttyS1 raw 2>/dev/null
@@ -39,7 +41,7 @@ mkdir -p "$CAISSON_VM_OUT"
 cd /root/caisson || exit
 bash .vm/command
 status=$?
-tar -C "$CAISSON_VM_OUT" -cf /dev/nvme2n1 . 2>/dev/null
+tar -C "$CAISSON_VM_OUT" -cf /run/disk-result . 2>/dev/null
 sync
 echo "status $status" >/dev/ttyS1
 sleep 0.2
@@ -109,8 +111,8 @@ def with_parent():
 class Guest:
     """One machine that is switched on until it ends by itself or `close` ends it."""
 
-    def __init__(self, kernel, work, tree, bare=False, echo=True, interactive=False):
-        base = image(kernel, say)
+    def __init__(self, kernel, work, tree, bare=False, echo=True, interactive=False, small=False):
+        base = image(kernel, small, say)
         self.status_path, self.result_path = work / "status", work / "result.img"
         self.status_path.write_bytes(b"")
         with open(self.result_path, "wb") as file:
@@ -123,9 +125,11 @@ class Guest:
                    "-accel", accel, "-cpu", "max", "-smp", os.environ.get("CAISSON_VM_CPUS", "2"), "-m", "4096",
                    "-kernel", base / "vmlinuz", "-append", arguments,
                    "-serial", "stdio", "-serial", f"file:{self.status_path}"]
-        for number, (file, more) in enumerate(((base / "root.img", "snapshot=on"), (tree, "snapshot=on"), (self.result_path, "snapshot=off"))):
-            command += ["-drive", f"file={file},format=raw,if=none,id=d{number},cache=unsafe,{more}",
-                        "-device", f"nvme,drive=d{number},serial=d{number}"]
+        # The root is found by its name, and the kernel names one NVMe disk alone always the same.
+        for name, file, device, more in (("root", base / "root.img", "nvme", "on"), ("tree", tree, "virtio-blk-pci", "on"),
+                                         ("result", self.result_path, "virtio-blk-pci", "off")):
+            command += ["-drive", f"file={file},format=raw,if=none,id={name},cache=unsafe,snapshot={more}",
+                        "-device", f"{device},drive={name},serial={name}"]
         self.log = open(work / "log", "wb")
         self.echo, self.started = echo, time.monotonic()
         self.process = subprocess.Popen([str(c) for c in command], stdin=None if interactive else subprocess.DEVNULL,
@@ -174,7 +178,7 @@ def bring_out(guest, kernel):
     return target
 
 
-def run(kernel, command, bare=False, timeout=3600, echo=True, interactive=False):
+def run(kernel, command, bare=False, timeout=3600, echo=True, interactive=False, small=False):
     """(exit status, seconds until the guest was up). A machine that does not come up is tried once more."""
     if not shutil.which("qemu-system-x86_64"):
         raise Unavailable("qemu-system-x86_64 is not installed (apt-get install qemu-system-x86)")
@@ -183,7 +187,7 @@ def run(kernel, command, bare=False, timeout=3600, echo=True, interactive=False)
         work = pathlib.Path(directory)
         tree = tree_image(work, command)
         for attempt in (1, 2):
-            guest = Guest(kernel, work, tree, bare, echo, interactive)
+            guest = Guest(kernel, work, tree, bare, echo, interactive, small)
             try:
                 up = guest.wait(180, "up") and "up" in guest.words()
                 seconds = time.monotonic() - guest.started

@@ -5,9 +5,11 @@
 """usage: images.py [6.1|6.12 ...]      makes what is missing and prints the directories"""
 import fcntl
 import hashlib
+import inspect
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -16,10 +18,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "engines
 from sandbox import Unavailable, cache_directory  # noqa: E402
 
 MIRROR = os.environ.get("CAISSON_DEBIAN_MIRROR", "http://deb.debian.org/debian")
-PACKAGES = """linux-image-cloud-amd64 systemd systemd-sysv dbus dbus-user-session libpam-systemd apparmor kmod udev
-python3 python3-jsonschema busybox-static docker.io containerd podman buildah skopeo crun runc conmon iptables iproute2
-procps util-linux strace jq netavark aardvark-dns containernetworking-plugins uidmap fuse-overlayfs slirp4netns tini
-catatonit libseccomp2 ca-certificates""".split()
+SMALL = """linux-image-cloud-amd64 systemd systemd-sysv dbus libpam-systemd apparmor kmod udev python3 busybox-static iproute2
+procps util-linux strace crun runc tini uidmap""".split()
+ENGINES = """dbus-user-session python3-jsonschema docker.io containerd podman buildah skopeo conmon iptables jq netavark aardvark-dns
+containernetworking-plugins fuse-overlayfs slirp4netns catatonit libseccomp2 ca-certificates""".split()
 # kernel: Debian's suite, what it has besides
 MACHINES = {"6.1": ("bookworm", []), "6.12": ("trixie", ["docker-cli", "criu"])}
 BYTES = 12 << 30  # of the disk; the file is sparse
@@ -51,9 +53,11 @@ AllowIsolate=yes
 """
 # Both ways to start end here; the rest is on the second disk, so that it can change without a new image.
 GUEST = """#!/bin/bash
-# Mounts the tree and hands over to it.
+# Mounts the tree, known by its disk's serial number, and hands over to it.
+modprobe -a virtio_pci virtio_blk
+for disk in /sys/block/vd*; do ln -sf "/dev/${disk##*/}" "/run/disk-$(<"$disk/serial")"; done
 mkdir -p /root/caisson
-mount -t ext4 /dev/nvme1n1 /root/caisson && exec /root/caisson/.vm/start
+mount -t ext4 /run/disk-tree /root/caisson && exec /root/caisson/.vm/start
 echo 'status 125' >/dev/ttyS1
 echo o >/proc/sysrq-trigger
 sleep 60
@@ -118,24 +122,25 @@ def customise(root):
         path.unlink()  # NVMe and ext4 are in these kernels: nothing has to be loaded to find the root
 
 
-def run(what, command, log, say):
+def run(what, command, log, say, seconds=420):
     started = time.monotonic()
     with open(log, "ab") as out:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+                                   env={**os.environ, "INITRD": "No"})
         while True:
             try:
                 rc = process.wait(20)
                 break
             except subprocess.TimeoutExpired:
                 say(f"  ... {what}: {time.monotonic() - started:.0f} s")
-                if time.monotonic() - started > 900:
-                    process.kill()
+                if time.monotonic() - started > seconds:
+                    os.killpg(process.pid, signal.SIGKILL)
     if rc != 0:
         with open(log, errors="replace") as file:
             raise Unavailable(f"{what} failed ({rc}): {' '.join(file.read().split(chr(10))[-6:])}")
 
 
-def make(suite, extra, path, say):
+def make(suite, packages, path, say):
     for tool, package in (("mmdebstrap", "mmdebstrap"), ("mke2fs", "e2fsprogs")):
         if not shutil.which(tool):
             raise Unavailable(f"{tool} is not installed (apt-get install {package})")
@@ -144,8 +149,8 @@ def make(suite, extra, path, say):
     pathlib.Path(log).unlink(missing_ok=True)
     os.mkdir(part)
     try:
-        say(f"making a Debian {suite} machine (about two minutes, once) ...")
-        run(f"mmdebstrap {suite}", ["mmdebstrap", "--variant=minbase", "--include=" + ",".join(PACKAGES + extra),
+        say(f"making a Debian {suite} machine of {len(packages)} packages and what they need (once, a minute or two) ...")
+        run(f"mmdebstrap {suite}", ["mmdebstrap", "--variant=minbase", "--include=" + ",".join(packages),
             "--aptopt=APT::Install-Recommends \"false\"", "--aptopt=Acquire::http::Timeout \"60\"",
             suite, root, MIRROR], log, say)
         customise(root)
@@ -160,17 +165,23 @@ def make(suite, extra, path, say):
         shutil.rmtree(part, ignore_errors=True)
 
 
-def image(kernel, say=lambda text: print(text, file=sys.stderr, flush=True)):
-    """A directory with root.img and vmlinuz. Must not be written to."""
+def image(kernel, small=False, say=lambda text: print(text, file=sys.stderr, flush=True)):
+    """A directory with root.img and vmlinuz. Must not be written to. Small: no engines, if there is none with them yet."""
     suite, extra = MACHINES[kernel]
-    this = pathlib.Path(__file__).read_bytes()
-    path = cache_directory() / f"vm-{suite}-{hashlib.sha256(this).hexdigest()[:12]}"
+    paths = []
+    for packages in (SMALL + ENGINES + extra, SMALL):
+        recipe = repr((suite, packages, UNIT, TARGET, GUEST, BARE, QUIET, UNWANTED, BYTES)) + inspect.getsource(customise)
+        digest = hashlib.sha256(recipe.encode()).hexdigest()[:12]
+        paths.append((cache_directory() / f"vm-{suite}-{digest}", packages))
+    path, packages = paths[1] if small and not paths[0][0].exists() else paths[0]
     with open(cache_directory() / f"vm-{suite}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
-            for old in cache_directory().glob(f"vm-{suite}-*"):
-                shutil.rmtree(old, ignore_errors=True)
-            make(suite, extra, str(path), say)
+            for old in cache_directory().glob(f"vm-{suite}-*/"):
+                if time.time() - old.stat().st_mtime > 24 * 3600:  # another branch may still want its own
+                    shutil.rmtree(old, ignore_errors=True)
+            make(suite, packages, str(path), say)
+        os.utime(path)
     return path
 
 

@@ -1,0 +1,104 @@
+#!/usr/bin/python3
+# Runs the tree's tests inside a guest, one after the other, and says what came of them.
+# Layer: tests. Used by boot.py, in the guest.
+# SPDX-License-Identifier: Apache-2.0
+"""usage: guest.py all | short | NAME...      a NAME is a part of a case's name: unit.cgroup, tests.runtime.exec, tests.engines
+
+The exit status is 0 when nothing failed. Each case's output and results.json go to $CAISSON_VM_OUT.
+"""
+import json
+import os
+import pathlib
+import platform
+import re
+import subprocess
+import sys
+import time
+
+SOURCE = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = pathlib.Path(os.environ.get("CAISSON_BUILD", SOURCE / "out" / "build"))
+OUT = pathlib.Path(os.environ.get("CAISSON_VM_OUT", SOURCE / "out" / "vm"))
+PYTHON = ["/usr/bin/python3", "-B"]
+SHORT = ["unit.cgroup", "unit.runtime", "tests.runtime.cgroups", "tests.runtime.lifecycle"]
+SECONDS = 1500  # for one case: emulated, all is some ten times slower
+
+
+def environment():
+    return {**os.environ, "CAISSON_SOURCE": str(SOURCE), "CAISSON_BUILD": str(BUILD),
+            "CAISSON_TEST_NEST": str(BUILD / "caisson-nest"),
+            "CAISSON_TEST_PROBE": str(BUILD / "tests/runtime/runtime_probe"),
+            "CAISSON_TEST_STORM": str(BUILD / "tests/nest/nest_storm"),
+            "CAISSON_TEST_ATTEMPTS": str(BUILD / "tests/nest/nest_attempts"), "CAISSON_PATIENCE": "120"}
+
+
+def cases():
+    """{name: (command, environment besides)}"""
+    found = {}
+    for path in sorted(BUILD.glob("*_test")):
+        found["unit." + path.name[:-5]] = ([path], {"LD_LIBRARY_PATH": str(SOURCE / "out" / "lib")})
+    runtime = {"CAISSON_TEST_RUNTIME": str(BUILD / "caisson-runtime")}
+    for folder in ("runtime", "escape", "nest", "vm"):
+        for path in sorted((SOURCE / "tests" / folder).glob("*_test.py")):
+            if folder != "vm" or path.name.startswith("guest_"):
+                found[f"tests.{folder}.{path.name[:-8]}"] = ([*PYTHON, path], {} if folder == "nest" else runtime)
+    for name in ("docker20", "podman4", "containerd16"):  # the guest's own versions
+        path = SOURCE / "tests" / "engines" / f"{name}_test.py"
+        if path.exists():
+            found["tests.engines." + name.rstrip("0123456789")] = ([*PYTHON, path], {})
+    return found
+
+
+def judge(text, rc):
+    """(verdict, how many ran, were skipped, names that failed)"""
+    ran = re.findall(r"^Ran (\d+) tests?", text, re.M) or re.findall(r"^\[=+\] (\d+) tests? from .* ran", text, re.M)
+    skipped = re.findall(r"skipped=(\d+)", text) or re.findall(r"^\[  SKIPPED \] (\d+) test", text, re.M)
+    failed = re.findall(r"^(?:FAIL|ERROR): (\S+)", text, re.M) + re.findall(r"^\[  FAILED  \] (\S+\.\S+?),?(?: \(.*)?$", text, re.M)
+    verdict = {0: "ok", 77: "skipped", None: "TIMEOUT"}.get(rc, "FAILED")
+    return {"verdict": verdict, "ran": int(ran[-1]) if ran else 0, "skipped": int(skipped[-1]) if skipped else 0,
+            "failed": sorted(set(failed))}
+
+
+def run(name, command, more):
+    started = time.monotonic()
+    log = OUT / "logs" / f"{name}.log"
+    with open(log, "wb") as file:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+                                   cwd=SOURCE, env={**environment(), **more}, start_new_session=True)
+        try:
+            rc = process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            process.wait()
+            rc = None
+    result = judge(log.read_text(errors="replace"), rc)
+    result["seconds"] = round(time.monotonic() - started)
+    return result
+
+
+def tell(name, result):
+    print(f"{result['verdict']:8} {name:28} {result['ran']:4} ran {result['skipped']:3} skipped {result['seconds']:5} s", flush=True)
+    for failed in result["failed"]:
+        print(f"           {failed}", flush=True)
+
+
+def main():
+    wanted = SHORT if sys.argv[1:] == ["short"] else sys.argv[1:] or ["all"]
+    (OUT / "logs").mkdir(parents=True, exist_ok=True)
+    results = {}
+    for name, (command, more) in cases().items():
+        if "all" in wanted or any(part in name for part in wanted):
+            results[name] = run(name, command, more)
+            tell(name, results[name])
+    bad = [name for name, result in results.items() if result["verdict"] not in ("ok", "skipped")]
+    summary = {"kernel": platform.release(), "cases": results}
+    (OUT / "results.json").write_text(json.dumps(summary, indent=1) + "\n")
+    print(f"guest: {platform.release()}: {len(results) - len(bad)} of {len(results)} cases passed, "
+          f"{sum(r['ran'] for r in results.values())} tests ran, {sum(r['skipped'] for r in results.values())} of them skipped")
+    for name in bad:
+        log = (OUT / "logs" / f"{name}.log").read_text(errors="replace").splitlines()
+        print(f"--- {name}\n" + "\n".join(log[-25:]))
+    return 1 if bad or not results else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

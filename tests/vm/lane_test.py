@@ -1,0 +1,38 @@
+#!/usr/bin/python3
+# The tests that need another kernel than this machine's, as ctest cases.
+# Layer: tests. Run by ctest as tests.vm.short, tests.vm.6.1, tests.vm.6.12.
+# SPDX-License-Identifier: Apache-2.0
+"""usage: lane_test.py short | 6.1 | 6.12"""
+import os
+import sys
+import time
+
+import boot
+from sandbox import Unavailable
+
+GUEST = "/usr/bin/python3 -B tests/vm/guest.py "
+# What only a machine with cgroup v2 alone can show; the rest of the tests runs here too.
+SHORT = "short"
+
+
+def main():
+    lane = sys.argv[1]
+    if os.geteuid() != 0:
+        raise Unavailable("needs root, to make the guest's disk")
+    if lane != "short" and os.environ.get("CAISSON_LONG") != "1":
+        raise Unavailable("long: runs with CAISSON_LONG=1")
+    started = time.monotonic()
+    if lane == "short":
+        status, up = boot.run("6.1", GUEST + SHORT, timeout=300, small=True)
+    else:
+        status, up = boot.run(lane, GUEST + "all", timeout=3600)
+    print(f"{lane}: exit status {status} after {time.monotonic() - started:.0f} s, the guest was up after {up:.0f} s")
+    return status
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Unavailable as reason:
+        print(f"skipped: {reason}")
+        sys.exit(77)
