@@ -158,6 +158,21 @@ Result<void> Group::delegate(uid_t uid, gid_t gid) const {
   return ok();
 }
 
+Result<void> Group::give_to(uid_t uid) const {
+  const Directory* unified = placement_.unified();
+  if (placement_.mode() != Mode::v2 || unified == nullptr) return ok();
+  sys::UniqueFd here = TRY(sys::open_file(unified->absolute(), O_PATH | O_DIRECTORY).during("give cgroup away"));
+  const std::string files = TRY(sys::read_file("/sys/kernel/cgroup/delegate").during("give cgroup away"));
+  constexpr gid_t unchanged = static_cast<gid_t>(-1);
+  TRY(sys::change_owner_at(here.get(), "", uid, unchanged).during("give cgroup away"));
+  for (std::string_view rest = files; !rest.empty();) {
+    const std::string file(take_line(rest));
+    auto done = file.empty() ? ok() : sys::change_owner_at(here.get(), file.c_str(), uid, unchanged);
+    if (!done && !done.error().is(ENOENT)) return std::move(done).during("give cgroup away: " + file);
+  }
+  return ok();
+}
+
 Result<void> Group::settle(pid_t init, uid_t uid, gid_t gid) const {
   const bool alone =
       std::ranges::all_of(placement_.directories, [](const Directory& d) { return d.version == Version::v2; });

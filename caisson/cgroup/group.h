@@ -100,6 +100,10 @@ class Group {
   // cgroup.clone_children, cgroup.subtree_control, cgroup.threads) to another owner; limits stay ours.
   Result<void> delegate(uid_t uid, gid_t gid) const;
 
+  // On a machine with v2 alone: gives the directory and the files that the kernel lists to `uid`; limits stay ours.
+  //   source  runtime-spec config-linux.md "Cgroup ownership"; cgroup-v2.rst "Delegation"
+  Result<void> give_to(uid_t uid) const;
+
   // On a machine with v2 alone: moves the first process of a delegated container to a leaf of its own, "init.scope",
   // where systemd also looks for it: the container's manager could enable no controller for its children while its
   // own cgroup holds a process. After the cgroup namespace was made. source: cgroup-v2.rst "No Internal Process

@@ -210,10 +210,19 @@ class Creation {
   }
 
   Result<void> delegate(const cgroup::Group& group) {
-    if (!bundle_.plan.delegate_cgroup) return ok();
+    if (!bundle_.plan.delegate_cgroup) return bundle_.plan.own_cgroup ? give_to_user(group) : ok();
     const std::uint32_t uid = TRY(host_id(bundle_.plan.namespaces.uid_mappings, 0));
     const std::uint32_t gid = TRY(host_id(bundle_.plan.namespaces.gid_mappings, 0));
     return group.delegate(uid, gid);
+  }
+
+  // Only the host's root can; and what is its own already needs no giving.
+  Result<void> give_to_user(const cgroup::Group& group) {
+    const NamespacePlan& namespaces = bundle_.plan.namespaces;
+    if (::geteuid() != 0 || !namespaces.join_user.empty() || !bundle_.spec.process) return ok();
+    const std::uint32_t inner = bundle_.spec.process->user.uid;
+    const std::uint32_t uid = namespaces.create_user ? TRY(host_id(namespaces.uid_mappings, inner)) : inner;
+    return uid == 0 ? ok() : group.give_to(uid);
   }
 
   // Once nothing is left to be done in the cgroup's own directory.

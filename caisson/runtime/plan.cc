@@ -1,7 +1,10 @@
 #include "caisson/runtime/plan.h"
 
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+
+#include <algorithm>
 
 #include "caisson/oci/document.h"
 #include "caisson/oci/guest_path.h"
@@ -166,6 +169,15 @@ Result<std::optional<MemoryPolicyPlan>> plan_memory_policy(const oci::Spec& spec
   return std::optional<MemoryPolicyPlan>(std::move(out));
 }
 
+// A cgroup namespace of its own, and a view of its cgroup that it can write to.
+// source: runtime-spec config-linux.md "Cgroup ownership"
+bool owns_its_cgroup(const Plan& plan) {
+  if ((plan.namespaces.create & CLONE_NEWCGROUP) == 0) return false;
+  return std::ranges::any_of(plan.mounts, [](const MountStep& step) {
+    return step.kind == MountKind::cgroup && step.target == "/sys/fs/cgroup" && (step.options.flags & MS_RDONLY) == 0;
+  });
+}
+
 }  // namespace
 
 Result<std::optional<unsigned long>> plan_personality(const oci::Spec& spec) {
@@ -202,6 +214,7 @@ Result<Plan> plan_container(const oci::Spec& spec, const PlanFacts& facts) {
   plan.domainname = spec.domainname;
   const auto delegate = spec.annotations.find("io.caisson.delegate-cgroup");
   plan.delegate_cgroup = delegate != spec.annotations.end() && delegate->second == "true";
+  plan.own_cgroup = owns_its_cgroup(plan);
   plan.personality = TRY(plan_personality(spec));
   plan.memory_policy = TRY(plan_memory_policy(spec));
   plan.net_devices = TRY(plan_net_devices(spec.linux));

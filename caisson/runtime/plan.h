@@ -73,6 +73,7 @@ struct Plan {
   std::string hostname, domainname;
   std::vector<oci::DeviceRule> device_rules;  // the whole list, defaults first
   bool delegate_cgroup = false;
+  bool own_cgroup = false;  // v2: the container's user is to own it
   std::optional<unsigned long> personality;
   std::optional<MemoryPolicyPlan> memory_policy;
   std::vector<NetDeviceMove> net_devices;

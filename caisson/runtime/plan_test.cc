@@ -98,6 +98,23 @@ TEST(Plan, SomebodyElsesDevGetsNoNodes) {
   EXPECT_FALSE(plan->default_links);
 }
 
+TEST(Plan, TheCgroupIsTheUsersOnlyWithANamespaceOfItsOwnAndAMountItCanWriteTo) {
+  PlanFacts f = facts();
+  f.bundle = "/b";
+  for (const bool writable : {false, true}) {
+    for (const bool own : {false, true}) {
+      oci::Spec spec = oci::default_spec();
+      std::erase_if(spec.linux.namespaces, [](const auto& n) { return n.type == oci::NamespaceType::cgroup; });
+      if (own) spec.linux.namespaces.push_back({oci::NamespaceType::cgroup, ""});
+      for (oci::Mount& m : spec.mounts)
+        if (m.type == "cgroup" && writable) std::erase(m.options, "ro");
+      auto plan = plan_container(spec, f);
+      ASSERT_TRUE(plan);
+      EXPECT_EQ(plan->own_cgroup, own && writable);
+    }
+  }
+}
+
 TEST(Plan, OnlyAStageCanJoinAPidNamespace) {
   NamespacePlan plan;
   plan.create = CLONE_NEWNS | CLONE_NEWNET;
