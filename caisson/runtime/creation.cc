@@ -221,7 +221,8 @@ class Creation {
     const NamespacePlan& namespaces = bundle_.plan.namespaces;
     if (::geteuid() != 0 || !namespaces.join_user.empty() || !bundle_.spec.process) return ok();
     const std::uint32_t inner = bundle_.spec.process->user.uid;
-    const std::uint32_t uid = namespaces.create_user ? TRY(host_id(namespaces.uid_mappings, inner)) : inner;
+    if (!namespaces.create_user) return inner == 0 ? ok() : group.give_to(inner);
+    const std::uint32_t uid = TRY(host_id(namespaces.uid_mappings, inner));
     return uid == 0 ? ok() : group.give_to(uid);
   }
 
