@@ -302,12 +302,14 @@ static Result<UniqueFd> clone_host_device(const DeviceNode& device) {
   return sys::open_tree_clone(AT_FDCWD, device.path, Recursive::no);
 }
 
+Result<void> Rootfs::bind_device(const DeviceNode& device) {
+  const UniqueFd tree = TRY(clone_host_device(device));
+  const UniqueFd target = TRY(sys::make_file_in_root(root_.get(), device.path, 0644));
+  return sys::attach_mount(tree.get(), target.get());
+}
+
 Result<void> Rootfs::make_device(const DeviceNode& device) {
-  if (request_.inside_user_namespace && device.type != S_IFIFO) {  // mknod is not for user namespaces
-    const UniqueFd tree = TRY(clone_host_device(device));
-    const UniqueFd target = TRY(sys::make_file_in_root(root_.get(), device.path, 0644));
-    return sys::attach_mount(tree.get(), target.get());
-  }
+  if (request_.inside_user_namespace && device.type != S_IFIFO) return bind_device(device);  // mknod is not for those
   const std::size_t slash = device.path.rfind('/');
   const std::string name = device.path.substr(slash + 1);
   if (!device_directory_ || device_directory_path_ != device.path.substr(0, slash)) {
@@ -318,6 +320,7 @@ Result<void> Rootfs::make_device(const DeviceNode& device) {
   const int directory = device_directory_.get();
   const dev_t number = device.type == S_IFIFO ? 0 : makedev(device.major, device.minor);
   const long r = sys::raw::call(SYS_mknodat, directory, name.c_str(), device.type | device.mode, number);
+  if (r == -EPERM && device.type != S_IFIFO) return bind_device(device);  // we are in a user namespace ourselves
   if (r < 0 && r != -EEXIST) return failure(r, "mknod");
   if (r == 0 && device.uid == 0 && device.gid == 0 && !request_.outside) return ok();
   const UniqueFd node = TRY(sys::open_in_root(directory, name, O_PATH | O_NOFOLLOW, sys::Links::refuse));

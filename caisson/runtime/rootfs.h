@@ -65,6 +65,7 @@ class Rootfs {
   Result<void> remount(const MountStep& step);
   Result<void> finish(const MountStep& step, const sys::UniqueFd& mount);
   Result<void> own(int fd, std::uint32_t uid, std::uint32_t gid);
+  Result<void> bind_device(const DeviceNode& device);
   Result<void> make_device(const DeviceNode& device);
   Result<void> make_links();
   Result<void> make_console_place();

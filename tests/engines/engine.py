@@ -9,6 +9,7 @@ import shutil
 
 from debian_root import debian_root
 from image import busybox_tar
+from packaged import packaged
 from sandbox import SOURCE, Unavailable, Sandbox, poll
 
 
@@ -98,6 +99,12 @@ class Engine:
         binds = [(str(p), str(p)) for p in {self.runtime, self.runtime.resolve(), self.nest} if p] if root else []
         self.sandbox = Sandbox(self.name, root=root, binds=binds, tmpfs=["/run", "/dev/shm", "/tmp", *hidden])
 
+    def install(self, path, text):
+        """A file of the sandbox's own."""
+        result = self.sandbox.run(["sh", "-c", f"mkdir -p $(dirname {path}) && cat > {path}"], stdin=text)
+        if result.rc != 0:
+            raise AssertionError(repr(result))
+
     def stop(self):
         if self.sandbox:
             self.sandbox.close()
@@ -134,11 +141,9 @@ class Docker(Engine):
     def start_daemon(self):
         argv = ["/usr/sbin/dockerd", "--data-root", self.sandbox.data / "docker", "--exec-root", "/run/docker",
                 "--pidfile", "/run/docker.pid", "--exec-opt", "native.cgroupdriver=cgroupfs",
-                "-H", f"unix://{self.socket}", "--config-file", self.sandbox.data / "none.json",
-                "--add-runtime", f"caisson={self.runtime}", "--default-runtime", "caisson"]
-        (self.sandbox.data / "none.json").write_text("{}")
-        if self.nest:
-            argv += ["--add-runtime", f"caisson-nest={self.nest}"]
+                "-H", f"unix://{self.socket}", "--config-file", self.sandbox.data / "daemon.json",
+                "--default-runtime", "caisson"]
+        (self.sandbox.data / "daemon.json").write_text(packaged("docker/daemon.json", self))
         with open(self.log, "ab") as log:
             self.daemon = self.sandbox.start(argv, stdout=log.fileno(), stderr=log.fileno())
 
@@ -174,12 +179,13 @@ class Podman(Engine):
 
     def nest_options(self):
         # podman makes the network namespace itself, as the host's root: it cannot be a nest's own
-        return (("--runtime", self.nest), ("--network", "none"))
+        return (("--runtime", "caisson-nest"), ("--network", "none"))
 
     def start(self):
         self.enter_sandbox("/var/lib/cni", "/var/lib/containers")
         data = self.sandbox.data
-        self.cli = ["/usr/bin/podman", "--root", data / "storage", "--runroot", "/run/containers-test", "--runtime", self.runtime,
+        self.install("/etc/containers/containers.conf.d/caisson.conf", packaged("podman/caisson.conf", self))
+        self.cli = ["/usr/bin/podman", "--root", data / "storage", "--runroot", "/run/containers-test", "--runtime", self.runtime.name,
                     "--cgroup-manager", "cgroupfs", "--events-backend", "file", "--network-config-dir", data / "networks",
                     "--storage-driver", "overlay", "--tmpdir", "/run/libpod-test"]
         self.load_image()

@@ -14,5 +14,6 @@ def packaged(path, engine):
     if not any(name in text for name in INSTALLED):
         raise AssertionError(f"packaging/{path} names no binary of ours")
     for name, attribute in INSTALLED.items():
-        text = re.sub(re.escape(name) + r"(?![\w-])", str(getattr(engine, attribute)), text)
+        if getattr(engine, attribute):
+            text = re.sub(re.escape(name) + r"(?![\w-])", str(getattr(engine, attribute)), text)
     return text
