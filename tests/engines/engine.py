@@ -40,6 +40,7 @@ class Engine:
     cli: list
     kind: str  # docker | podman
     build_options = ()
+    user = None  # the uid that it runs as, if not root
     suite = None  # the Debian suite whose root the engine runs in; None: the host's own
 
     def __init__(self, name):
