@@ -35,7 +35,9 @@ Result<int> wait_for(pid_t pid) {
 
 Result<Pidfd> Pidfd::open(pid_t pid) {
   const long r = raw::call(SYS_pidfd_open, pid, 0);
-  if (r == -ESRCH) return Error::of(Kind::not_found, "no such process");
+  // Where only a process group or a session still has the number, kernels before 6.15 call it invalid.
+  const bool gone = r == -ESRCH || (r == -EINVAL && pid > 0);
+  if (gone) return Error::of(Kind::not_found, "no such process");
   if (r < 0) return Error::os(static_cast<int>(-r), "pidfd_open");
   return Pidfd(UniqueFd(static_cast<int>(r)));
 }

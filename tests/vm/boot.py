@@ -34,6 +34,7 @@ export PATH=/root/caisson/out/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/
 # /tmp is a tmpfs, which could not be idmapped before 6.3.
 export TMPDIR=/var/tmp
 export CAISSON_VM=1 CAISSON_VM_OUT=/root/caisson/out/vm CAISSON_BUILD=/root/caisson/out/build CAISSON_SOURCE=/root/caisson
+chmod 0755 /root  # user 1000 runs what is in the tree
 stty -F /dev/ttyS0 -onlcr 2>/dev/null
 stty -F /dev/ttyS1 raw 2>/dev/null
 echo up >/dev/ttyS1
