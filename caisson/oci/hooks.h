@@ -13,7 +13,7 @@ namespace caisson::oci {
 struct Hook {
   std::string path{};  // absolute
   std::vector<std::string> args{};
-  std::vector<std::string> env{};
+  std::optional<std::vector<std::string>> env{};  // absent: the runtime's own; empty: none at all
   std::optional<std::chrono::seconds> timeout{};
   bool operator==(const Hook&) const = default;
 };

@@ -94,6 +94,9 @@ void write(json::value& target, const T& field) {
 }
 
 template <class T>
+void write(json::value& target, const std::vector<T>& field);
+
+template <class T>
 void write(json::value& target, const std::optional<T>& field) {
   if (field) write(target, *field);
 }

@@ -8,6 +8,7 @@
 #include "caisson/oci/features.h"
 #include "caisson/oci/kernel_names.h"
 #include "caisson/oci/mount_options.h"
+#include "caisson/oci/spec.h"
 #include "caisson/oci/state.h"
 #include "caisson/oci/test_data.h"
 #include "caisson/oci/validate.h"
@@ -88,6 +89,16 @@ TEST(DefaultSpec, IsValidAndPrintsToItself) {
   EXPECT_TRUE(rootless) << rootless.error().message();
   EXPECT_FALSE(rootless_spec(1000, 1000).linux.has(NamespaceType::network));
   EXPECT_TRUE(print_indented(default_spec()).starts_with("{\n\t\"ociVersion\": \"1.3.0\",\n\t\"process\": {\n"));
+}
+
+TEST(Print, AHooksEmptyEnvironmentIsNotAnAbsentOne) {
+  for (const char* env : {R"(,"env":[])", R"(,"env":["A=b"])", ""}) {
+    const std::string hook = std::string(R"({"path":"/a")") + env + "}";
+    const auto spec = parse_spec(R"({"ociVersion":"1.0.0","root":{"path":"r"},"hooks":{"poststop":[)" + hook + "]}}");
+    ASSERT_TRUE(spec) << spec.error().message();
+    EXPECT_EQ(spec->hooks.poststop[0].env.has_value(), *env != '\0');
+    EXPECT_NE(print_spec(*spec).find(hook), std::string::npos) << print_spec(*spec);
+  }
 }
 
 }  // namespace

@@ -99,6 +99,7 @@ class Init {
                         .keyring = r_.new_keyring ? "_ses." + r_.id : "",
                         .console_socket = r_.console_socket.get(),
                         .bind_console = (r_.plan.namespaces.create & CLONE_NEWNS) != 0,
+                        .make_cwd = true,
                         .proc = proc_.get(),
                         .take_rlimits = !r_.plan.namespaces.has_user(),
                         .may_set_groups = r_.may_set_groups,

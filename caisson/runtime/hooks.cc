@@ -52,8 +52,8 @@ bool filter_with(const seccomp::Program* program) {
   std::vector<std::string> args = hook.args;
   if (args.empty()) args.push_back(hook.path);
   const auto argv = pointers(args);
-  const bool inherits = hook.env.empty() && setting.env == nullptr;
-  const auto env = pointers(hook.env.empty() && !inherits ? *setting.env : hook.env);
+  const std::vector<std::string>* const given = hook.env ? &*hook.env : setting.env;
+  const auto env = pointers(given != nullptr ? *given : std::vector<std::string>());
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -61,7 +61,7 @@ bool filter_with(const seccomp::Program* program) {
   bool good = ::dup2(input, 0) == 0 && ::dup2(output, 1) == 1 && ::dup2(output, 2) == 2 &&
               ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
   good = good && (setting.directory.empty() || ::chdir(setting.directory.c_str()) == 0) && filter_with(setting.filter);
-  if (good) ::execve(hook.path.c_str(), argv.data(), inherits ? environ : env.data());
+  if (good) ::execve(hook.path.c_str(), argv.data(), given == nullptr ? environ : env.data());
   const int error = errno;
   sys::raw::call_retrying(SYS_write, report, &error, sizeof error);
   ::_exit(127);

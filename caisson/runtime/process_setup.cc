@@ -115,7 +115,7 @@ Result<void> ProcessSetup::label() {
 Result<void> ProcessSetup::enter_directory(bool again) {
   const std::string& cwd = request_.plan->cwd;
   long r = entered_ ? 0 : raw::call(SYS_chdir, cwd.c_str());
-  if (r == -ENOENT && !again) {
+  if (r == -ENOENT && !again && request_.make_cwd) {
     TRY(sys::make_directories(cwd, 0755).during("mkdir " + cwd));
     r = raw::call(SYS_chdir, cwd.c_str());
   }

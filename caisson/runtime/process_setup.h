@@ -20,6 +20,7 @@ struct ProcessRequest {
   std::string keyring;        // name of a new session keyring; empty: keep the caller's
   int console_socket = -1;    // receives the terminal's master
   bool bind_console = false;  // mount the terminal on /dev/console: the first process
+  bool make_cwd = false;      // make a working directory that is missing: the first process too
   int proc = -1;              // O_PATH of a /proc that nobody inside can have changed; -1: not needed
   bool take_rlimits = true;   // limits.h, RlimitsBy
   bool may_set_groups = true;

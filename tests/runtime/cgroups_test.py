@@ -432,6 +432,18 @@ class Looking(RuntimeTest):
         call.process.wait()
 
     @without_limit("memory-controller")
+    def test_WhatMemoryRunsOutForIsAnEvent(self):
+        c = self.container()
+        c.linux["resources"]["memory"] = {"limit": 16 << 20, "swap": 16 << 20}
+        c.up()
+        call = self.begin("events", "--interval", "1h", c.id)
+        wait_until(lambda: '"stats"' in call.out(), "the first statistics")
+        c.exec("/bin/dd", "if=/dev/zero", "of=/dev/shm/fill", "bs=1M", "count=48", rc=None)
+        wait_until(lambda: {"type": "oom", "id": c.id} in [json.loads(line) for line in call.out().splitlines()], "an oom event")
+        call.process.terminate()
+        call.process.wait()
+
+    @without_limit("memory-controller")
     def test_TheMemoryLimitHolds(self):
         c = self.container()
         c.linux["resources"]["memory"] = {"limit": 16 << 20, "swap": 16 << 20}

@@ -46,6 +46,12 @@ class Exec(RuntimeTest):
         self.c.exec("/bin/mkdir", "-m", "700", "/closed")
         self.assertEqual(self.c.exec("/bin/pwd", flags=["-u", "1000", "--cwd", "/closed"]).out, "/closed\n")
 
+    def test_AMissingWorkingDirectoryIsAnErrorAndNotMade(self):
+        self.c.up()
+        outcome = self.c.exec("/bin/pwd", flags=["--cwd", "/missing"], rc=255)
+        self.assertIn('chdir to cwd ("/missing") set in config.json failed: no such file or directory', outcome.said)
+        self.assertFalse(os.path.exists(os.path.join(self.c.rootfs, "missing")))
+
     @since_runc("1.2", "ambient capabilities of an exec")
     def test_CapIsAmbientWhereTheConfigLetsChildrenInherit(self):
         self.c.process["capabilities"]["inheritable"] = ["CAP_CHOWN"]

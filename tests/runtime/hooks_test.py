@@ -130,6 +130,17 @@ class Hooks(RuntimeTest):
         self.c.run()
         self.assertEqual(self.logged(), ["zero one this none"] * 6)
 
+    def test_AnEmptyEnvironmentIsEmptyAndNoneIsTheCallers(self):
+        os.environ["CAISSON_LEAK"] = "1"
+        self.addCleanup(os.environ.pop, "CAISSON_LEAK")
+        self.hook("createRuntime", "echo ${CAISSON_LEAK-none} >> $LOG", env=[])
+        self.hook("createRuntime", "echo ${CAISSON_LEAK-none} >> $LOG")
+        del self.c.config["hooks"]["createRuntime"][-1]["env"]
+        self.c.process["env"].append("CAISSON_LEAK=2")
+        self.hook("startContainer", "echo ${CAISSON_LEAK-none} >> $LOG", env=[])
+        self.c.run()
+        self.assertEqual(self.logged(), ["none", "1", "none"])
+
     @not_on("runc-1.1", "it leaks its pipe and fifo into createContainer hooks")
     def test_NoDescriptorOfTheCallerOrTheRuntimeLeaks(self):
         leak = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
