@@ -74,6 +74,14 @@ Result<void> join(pid_t init) {
   ::_exit(status && *status == 0 ? 0 : 1);
 }
 
+Result<void> converse(const Channel& channel, const std::function<Result<void>()>& mounted) {
+  TRY(channel.expect(Said::mounted));
+  TRY(mounted());
+  TRY(channel.go());
+  TRY(channel.expect(Said::ready));
+  return ok();
+}
+
 }  // namespace
 
 Result<void> build_locked_root(const InitRequest& request, pid_t init, int user_namespace,
@@ -86,11 +94,13 @@ Result<void> build_locked_root(const InitRequest& request, pid_t init, int user_
   }
   sys::Process process(pid);
   child_end.close();
-  TRY(parent_end.expect(Said::mounted));
-  TRY(mounted());
-  TRY(parent_end.go());
-  TRY(parent_end.expect(Said::ready));
-  TRY(process.wait());
+  auto done = converse(parent_end, mounted);
+  // Also after a failure the helper is waited for, not killed: it reaps what is in the pid namespace, which otherwise
+  // would be a zombie of ours that the first process' end waits for while we wait for that.
+  parent_end.close();
+  auto ended = process.wait();
+  TRY(std::move(done));
+  TRY(std::move(ended));
   return ok();
 }
 

@@ -38,6 +38,11 @@ class Locks(NestTest):
         nest = self.nest().shell("mkdir -p /mnt;" + script)
         self.assertEqual(nest.run().out.split(), ["proc", "sysfs", "tmpfs", "mqueue", "devpts"])
 
+    def test_a_mount_that_fails_ends_run_with_its_error(self):
+        nest = self.nest("true")
+        nest.mount("/v", "none", kind="nosuchfs", options=())
+        self.assertIn("no such device", nest.run(rc=1).err)
+
     def test_an_inner_user_namespace_has_its_own_proc_and_sysfs(self):
         answers = self.answers(self.nest("/attempts", "nested").run())
         self.assertEqual(answers, {"proc": "OK", "sysfs": "OK"})
