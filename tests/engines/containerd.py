@@ -39,8 +39,10 @@ class Containerd(Engine):
         self.make_network()
         self.start_daemon()
         self.load_images()
-        self.cri = cri.Client(f"/proc/{self.daemon_pid()}/root{SOCKET}")
-        self.cri.wait_until_ready()
+        self.cri = None
+        if cri.grpc:
+            self.cri = cri.Client(f"/proc/{self.daemon_pid()}/root{SOCKET}")
+            self.cri.wait_until_ready()
 
     def make_network(self):
         """Plugins are where Debian puts them, and where containerd looks for them."""

@@ -105,5 +105,37 @@ class Rootless(RuntimeTest):
             Call(self, [RUNTIME, "delete", "--force", self.c.id], **options).wait(meanwhile=self.reap)
 
 
+# Runs its arguments as root of a new user namespace with the first 65,536 ids as they are; a child outside writes the maps.
+IN_A_USER_NAMESPACE = ["/usr/bin/python3", "-c", """
+import ctypes, os, sys
+ready, say = os.pipe()
+first, child = os.getpid(), os.fork()
+if child == 0:
+    os.read(ready, 1)
+    for kind in ("uid", "gid"):
+        open(f"/proc/{first}/{kind}_map", "w").write("0 0 65536")
+    os._exit(0)
+ctypes.CDLL(None).unshare(0x10000000)
+os.write(say, b"x")
+os.waitpid(child, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""]
+
+
+class InAUserNamespace(RuntimeTest):
+    """How an engine of a user's calls it, and one in a container: as root of a namespace, with none in config.json."""
+
+    def test_DevicesAreTheHostsBound(self):
+        c = self.container().shell("echo x > /dev/null && head -c 3 /dev/zero | wc -c; grep -c ' /dev/null ' /proc/mounts")
+        self.assertEqual(c.run(wrap=IN_A_USER_NAMESPACE).out.split(), ["3", "1"])
+        self.assert_nothing_left()
+
+    def test_ADeviceThatIsNotTheHostsIsRefused(self):
+        c = self.container("/bin/true")
+        c.linux["devices"] = [{"path": "/dev/random2", "type": "c", "major": 1, "minor": 3}]
+        c.run(rc=1, wrap=IN_A_USER_NAMESPACE)
+        self.assert_nothing_left()
+
+
 if __name__ == "__main__":
     main()
