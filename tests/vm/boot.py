@@ -64,7 +64,7 @@ def copy_tree(stage, command):
     built = build_directory()
     if not (built / "caisson").exists():
         raise SystemExit(f"vm: {built}/caisson is not there: ./dev build")
-    for name in ("tests", "bench", "tools", "caisson", "docs", "apps"):
+    for name in ("tests", "bench", "tools", "caisson", "docs", "apps", "packaging"):
         shutil.copytree(SOURCE / name, stage / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     target = stage / "out" / "build"
     executables = [p for p in [*built.glob("*_test"), built / "caisson"] if os.access(p, os.X_OK)]
