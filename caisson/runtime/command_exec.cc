@@ -22,6 +22,7 @@
 #include "caisson/runtime/limits.h"
 #include "caisson/runtime/rdt.h"
 #include "caisson/runtime/status.h"
+#include "caisson/runtime/systemd_unit.h"
 #include "caisson/sys/file.h"
 #include "caisson/sys/raw.h"
 #include "caisson/sys/unix_socket.h"
@@ -217,13 +218,22 @@ class Exec {
 
   Result<sys::Process> start(const Container& container, std::optional<Foreground>& foreground) {
     auto [parent_end, child_end] = TRY(Channel::make());
-    const pid_t helper = TRY(sys::clone_process(0, request_.join.unified.get()));
+    auto cloned = sys::clone_process(0, request_.join.unified.get());
+    // A user may not move a process out of his login's cgroup. His systemd may.
+    const bool attach = !cloned && container.state.systemd_user && cloned.error().is(EACCES);
+    if (attach) cloned = sys::clone_process(0);
+    const pid_t helper = TRY(std::move(cloned));
     if (helper == 0) {
       parent_end.close();
+      if (attach) child_end.await();
       ExecChild(request_, child_end).run();
     }
     sys::Process joining(helper);
     child_end.close();
+    if (attach) {
+      TRY(attach_to_unit(container.state, helper));
+      TRY(parent_end.go());
+    }
     const std::string text = TRY(parent_end.expect(Said::pid));
     pid_t pid = 0;
     std::from_chars(text.data(), text.data() + text.size(), pid);
