@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 #include "caisson/cgroup/devices.h"
 #include "caisson/cgroup/files.h"
@@ -34,13 +35,17 @@ struct Made {
   Placement placement;               // without the hierarchies that were skipped
   std::vector<std::string> made;     // directories
   std::vector<std::string> present;  // containers' directories that were there before us
+  std::optional<Error> refused;      // the first hierarchy that was skipped
 };
 
 Result<void> make_all(const Placement& wanted, Denied denied, Made& out) {
   for (const Directory& directory : wanted.directories) {
     const std::size_t before = out.made.size();
     auto done = make_group(directory, out.made);
-    if (!done && denied == Denied::skip && is_denied(done.error())) continue;
+    if (!done && denied == Denied::skip && is_denied(done.error())) {
+      if (!out.refused) out.refused = std::move(done).error();
+      continue;
+    }
     if (!done) return done;
     if (out.made.size() == before) out.present.push_back(directory.absolute());
     out.placement.directories.push_back(directory);
@@ -116,7 +121,12 @@ Result<Group> Group::create(Placement placement, const oci::Resources* resources
     if (cpuset != nullptr && cpuset->version == Version::v1) TRY(inherit_cpuset(*cpuset, own_cpuset(resources)));
     const oci::Resources none;
     const Step step = made.present.empty() ? Step::create : Step::create_over;
-    return apply_all(resources == nullptr ? none : *resources, group.placement_, permissions.devices, step);
+    auto applied = apply_all(resources == nullptr ? none : *resources, group.placement_, permissions.devices, step);
+    // Without the limits that were asked for there is no going on without the directory.
+    if (!applied && made.refused)
+      return std::move(*made.refused)
+          .during("rootless needs no limits + no cgrouppath when no permission is granted for cgroups");
+    return applied;
   };
   Group group{Placement{}};
   auto done = fill(group);

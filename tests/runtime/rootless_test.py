@@ -6,6 +6,7 @@ SPDX-License-Identifier: Apache-2.0
 import json
 import os
 import shutil
+import unittest
 
 from harness import PEER, RUNTIME, Call, RuntimeTest, Template, main, not_on
 
@@ -80,6 +81,11 @@ class Rootless(RuntimeTest):
     def test_TheHostsCgroupsStayReadOnly(self):
         self.c.process["args"] = ["/bin/sh", "-c", "for d in /sys/fs/cgroup/*; do echo 0 > $d/cgroup.procs && echo wrote $d; done; true"]
         self.assertNotIn("wrote", self.run_mine().out)
+
+    @unittest.skipUnless(PEER == "caisson", "peer: other words")
+    def test_LimitsThatCannotBeSetAreAnError(self):
+        self.c.linux["resources"] = {"memory": {"limit": 64 << 20}}
+        self.assertIn("rootless needs no limits + no cgrouppath when no permission is granted for cgroups", self.run_mine(rc=1).said)
 
     def test_MasksAndReadOnlyPathsHold(self):
         self.c.process["args"] = ["/bin/sh", "-c", "cat /proc/kcore | head -c 10 | wc -c; echo 1 > /proc/sys/kernel/printk; true"]
