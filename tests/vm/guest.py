@@ -21,6 +21,8 @@ OUT = pathlib.Path(os.environ.get("CAISSON_VM_OUT", SOURCE / "out" / "vm"))
 NOT_EMULATED = "-*InUnderFourMilliseconds"  # gtest filter: what measures time
 PYTHON = ["/usr/bin/python3", "-B"]
 SHORT = ["unit.cgroup", "unit.runtime", "unit.nest", "tests.runtime.cgroups"]
+LAWS = "laws_resources|paused|exec_joins|errors_come_back_apart|wait_gives|nothing_is_left|privileged_exec|read_only"
+ENGINES = {"docker20": LAWS, "podman4": LAWS, "containerd16": "ctr"}
 SECONDS = 1500  # for one case: emulated, all is some ten times slower
 
 
@@ -42,18 +44,17 @@ def cases():
         for path in sorted((SOURCE / "tests" / folder).glob("*_test.py")):
             if folder != "vm" or path.name.startswith("guest_"):
                 found[f"tests.{folder}.{path.name[:-8]}"] = ([*PYTHON, path], {} if folder == "nest" else runtime)
-    for name in ("docker20", "podman4", "containerd16"):  # the guest's own versions
-        path = SOURCE / "tests" / "engines" / f"{name}_test.py"
-        if path.exists():
-            found["tests.engines." + name.rstrip("0123456789")] = ([*PYTHON, path], {})
+    for name, laws in ENGINES.items():  # the guest's own versions, and what depends on the kernel
+        found["tests.engines." + name.rstrip("0123456789")] = ([*PYTHON, SOURCE / f"tests/engines/{name}_test.py", laws], {})
     return found
 
 
 def judge(text, rc):
     """(verdict, how many ran, were skipped, names that failed)"""
-    ran = re.findall(r"^Ran (\d+) tests?", text, re.M) or re.findall(r"^\[=+\] (\d+) tests? from .* ran", text, re.M)
+    ran = re.findall(r"^Ran (\d+) tests?", text, re.M) or re.findall(r"(\d+) laws kept", text) or re.findall(r"^\[=+\] (\d+) tests? from .* ran", text, re.M)
     skipped = re.findall(r"skipped=(\d+)", text) or re.findall(r"^\[  SKIPPED \] (\d+) test", text, re.M)
     failed = re.findall(r"^(?:FAIL|ERROR): (\S+)", text, re.M) + re.findall(r"^\[  FAILED  \] (\S+\.\S+?),?(?: \(.*)?$", text, re.M)
+    failed += re.findall(r"^(\S+) \.\.\. FAIL \(", text, re.M)
     verdict = {0: "ok", 77: "skipped", None: "TIMEOUT"}.get(rc, "FAILED")
     return {"verdict": verdict, "ran": int(ran[-1]) if ran else 0, "skipped": int(skipped[-1]) if skipped else 0,
             "failed": sorted(set(failed))}

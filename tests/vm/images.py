@@ -151,7 +151,8 @@ def make(suite, packages, path, say):
     try:
         say(f"making a Debian {suite} machine of {len(packages)} packages and what they need (once, a minute or two) ...")
         run(f"mmdebstrap {suite}", ["mmdebstrap", "--variant=minbase", "--include=" + ",".join(packages),
-            "--aptopt=APT::Install-Recommends \"false\"", "--aptopt=Acquire::http::Timeout \"60\"",
+            "--aptopt=APT::Install-Recommends \"false\"", "--aptopt=Acquire::http::Timeout \"60\"", "--dpkgopt=force-unsafe-io",
+            *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("man", "doc", "locale")),
             suite, root, MIRROR], log, say)
         customise(root)
         kernel, = pathlib.Path(root, "boot").glob("vmlinuz-*")
