@@ -8,6 +8,7 @@ from packaged import packaged
 
 class Buildah(Engine):
     kind = "buildah"
+    program = "buildah"
     image = "localhost/busybox:test"
     limits = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")  # else it asks for a million of each
 
@@ -43,3 +44,4 @@ class Buildah139(Buildah):
 
 class Buildah143(Buildah):
     suite = "forky"
+    expected = "version 1."

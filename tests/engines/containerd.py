@@ -20,6 +20,7 @@ CAP_SYS_RESOURCE = 1 << 24
 
 class Containerd(Engine):
     kind = "containerd"
+    program = "containerd"
     image = "docker.io/library/busybox:test"
     config = "containerd/config-v2.toml"
     cri_plugin = '"io.containerd.grpc.v1.cri"'
@@ -119,6 +120,7 @@ class Containerd17(Containerd):
 
 class Containerd2(Containerd):
     suite = "forky"
+    expected = " 2."
     config = "containerd/config-v3.toml"
     cri_plugin = "'io.containerd.cri.v1.runtime'"
     user_namespaces = True

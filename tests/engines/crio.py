@@ -17,6 +17,7 @@ class Crio(Engine):
     """Its argument lists are those of cri-o's internal/oci/runtime_oci.go."""
 
     kind = "crio"
+    program = "conmon"
 
     def start(self):
         if not self.nest:

@@ -5,4 +5,4 @@
 import engine
 import laws
 
-laws.run_laws(engine.Docker28, "docker28")
+laws.run_laws(engine.Docker28, "docker28", core=laws.CORE)

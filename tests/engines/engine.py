@@ -39,7 +39,9 @@ class Engine:
     image = "busybox:test"
     cli: list
     kind: str  # docker | podman
+    program: str  # that is asked for its version
     build_options = ()
+    expected = ""  # the version that a suite still in the making must have
     user = None  # the uid that it runs as, if not root
     suite = None  # the Debian suite whose root the engine runs in; None: the host's own
 
@@ -99,6 +101,12 @@ class Engine:
         root = debian_root(self.suite) if self.suite else None
         binds = [(str(p), str(p)) for p in {self.runtime, self.runtime.resolve(), self.nest} if p] if root else []
         self.sandbox = Sandbox(self.name, root=root, binds=binds, tmpfs=["/run", "/dev/shm", "/tmp", *hidden])
+        if self.expected not in self.version():
+            raise Unavailable(f"Debian {self.suite} has another version now: {self.version()}")
+
+    def version(self):
+        """What the engine's program says of itself."""
+        return self.sandbox.run([f"/usr/bin/{self.program}", "--version"]).out.split("\n")[0]
 
     def install(self, path, text):
         """A file of the sandbox's own."""
@@ -122,6 +130,7 @@ class Engine:
 
 class Docker(Engine):
     kind = "docker"
+    program = "docker"
     buildkit = True
     runtime_root = ("--root", "/run/docker/runtime-runc/moby")
 
@@ -172,10 +181,12 @@ class Docker26(Docker):
 
 class Docker28(Docker):
     suite = "forky"
+    expected = "version 28."
 
 
 class Podman(Engine):
     kind = "podman"
+    program = "podman"
     runtime_root = ()
 
     def nest_options(self):
@@ -186,6 +197,8 @@ class Podman(Engine):
         self.enter_sandbox("/var/lib/cni", "/var/lib/containers")
         data = self.sandbox.data
         self.install("/etc/containers/containers.conf.d/caisson.conf", packaged("podman/caisson.conf", self))
+        for path in ("/etc/subuid", "/etc/subgid"):
+            self.install(path, "containers:2000000000:1048576\n")  # for --userns=auto
         self.cli = ["/usr/bin/podman", "--root", data / "storage", "--runroot", "/run/containers-test", "--runtime", self.runtime.name,
                     "--cgroup-manager", "cgroupfs", "--events-backend", "file", "--network-config-dir", data / "networks",
                     "--storage-driver", "overlay", "--tmpdir", "/run/libpod-test"]
@@ -200,5 +213,10 @@ class Podman4(Podman):
 
 
 class Podman5(Podman):
+    expected = "version 5."
     build_options = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")  # else it asks for a million of each
     suite = "trixie"
+
+
+class Podman58(Podman5):
+    suite = "forky"

@@ -70,28 +70,52 @@ class PodmanLaws(Laws):
         self.assertEqual(out.split()[:4], ["/run", "/run/lock", "/tmp", "/var/log/journal"])
         self.assertIn(out.split()[4], ("podman", "oci"))
 
-    def test_a_nest_with_the_callers_user_namespace_has_a_network_and_takes_copies(self):
+
+class PodmanNestLaws(Laws):
+    def setUp(self):
+        self.only("podman", "podman's own ways")
         if not self.e.nest:
             self.skipTest("caisson-nest is not beside the runtime")
+
+    def nest(self, *options):
+        """A running nest; returns its name."""
         name = self.name("nest")
-        ids = ("--uidmap", "0:300000:65536", "--gidmap", "0:300000:65536")
-        self.e.ok("--runtime", "caisson-nest", "run", "-d", "--name", name, *ids, self.e.image, "sh", "-c",
+        self.e.ok("--runtime", "caisson-nest", "run", "-d", "--name", name, *options, self.e.image, "sh", "-c",
                   "trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done")
+        return name
+
+    def file(self):
+        path = self.directory() / "f"
+        path.write_text("copied")
+        return path
+
+    def test_the_default_network_is_refused_and_told_why(self):
+        result = self.e("--runtime", "caisson-nest", "run", "--rm", self.e.image, "true")
+        self.assertNotEqual(result.rc, 0)
+        self.assertIn("with podman use --userns=auto or --network none", result.err)
+
+    def test_with_ids_of_the_callers_it_has_a_network_and_takes_copies(self):
+        name = self.nest("--uidmap", "0:300000:65536", "--gidmap", "0:300000:65536")
         self.assertIn("eth0", self.exec(name, "ls", "/sys/class/net"))
         self.assertEqual(self.exec(name, "cat", "/proc/self/uid_map").split(), ["0", "300000", "65536"])
-        path = self.directory()
-        (path / "f").write_text("copied")
-        self.e.ok("cp", path / "f", f"{name}:/srv/f")
+        self.e.ok("cp", self.file(), f"{name}:/srv/f")
         self.assertEqual(self.exec(name, "sh", "-c", "cat /srv/f; stat -c %u /srv/f"), "copied0")
 
+    def test_with_automatic_ids_it_has_a_network(self):
+        name = self.nest("--userns=auto:size=65536")
+        self.assertIn("eth0", self.exec(name, "ls", "/sys/class/net"))
+        self.assertGreaterEqual(int(self.exec(name, "cat", "/proc/self/uid_map").split()[1]), 65536)
+
     def test_copies_into_a_nest_of_its_own_ids_go_in_while_it_is_stopped(self):
-        if not self.e.nest:
-            self.skipTest("caisson-nest is not beside the runtime")
         name = self.name("nest")
-        path = self.directory()
-        (path / "f").write_text("copied")
         self.e.ok("--runtime", "caisson-nest", "create", "--network", "none", "--name", name, self.e.image, "cat", "/srv/f")
-        self.e.ok("cp", path / "f", f"{name}:/srv/f")
+        self.e.ok("cp", self.file(), f"{name}:/srv/f")
         self.e.ok("start", name)
         self.e.ok("wait", name)
         self.assertEqual(self.e.ok("logs", name), "copied")
+
+    def test_copies_into_a_running_nest_go_through_exec(self):
+        name = self.nest("--network", "none")
+        data = self.e.sandbox.run(["tar", "-c", "-C", self.file().parent, "f"])
+        self.e.ok("exec", "-i", name, "tar", "-x", "-C", "/srv", stdin=data.out)
+        self.assertEqual(self.exec(name, "sh", "-c", "cat /srv/f; stat -c %u /srv/f"), "copied0")

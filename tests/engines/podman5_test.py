@@ -5,4 +5,4 @@
 import engine
 import laws
 
-laws.run_laws(engine.Podman5, "podman5")
+laws.run_laws(engine.Podman5, "podman5", core=laws.CORE)
