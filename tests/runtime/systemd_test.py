@@ -14,6 +14,9 @@ from fake_systemd import FakeSystemd, message_bus
 from harness import LIBC, LONG, PEER, RUNTIME, RuntimeTest, main, wait_until
 from machine import cgroup_mounts
 
+V2 = "memory" not in cgroup_mounts()
+MEMORY_FILE, MEMORY, SHARES = ("memory.max", "MemoryMax", ("CPUWeight", 59)) if V2 else (
+    "memory.limit_in_bytes", "MemoryLimit", ("CPUShares", 512))
 CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
 
 
@@ -74,7 +77,7 @@ class Systemd(RuntimeTest):
         return [member for member, _ in self.systemd.calls]
 
     def directory_of(self, controller, path):
-        return cgroup_mounts()[controller] + self.cgroup + path
+        return cgroup_mounts().get(controller, cgroup_mounts().get("unified")) + self.cgroup + path
 
 
 class Units(Systemd):
@@ -121,14 +124,14 @@ class Units(Systemd):
         with open(os.path.join(self.directory, "pid")) as file:
             pid = file.read()
         with open(f"/proc/{pid}/cgroup") as file:
-            self.assertTrue(all(line.rstrip().endswith(unit) for line in file if "memory" in line or "systemd" in line))
+            self.assertTrue(all(line.rstrip().endswith(unit) for line in file if V2 or "memory" in line or "systemd" in line))
         self.runtime("pause", c.id)
         self.assertEqual(c.status(), "paused")
         self.runtime("resume", c.id)
         self.runtime("update", "--memory", "64M", "--pids-limit", "50", c.id)
         _, given = next((m, g) for m, g in self.systemd.calls if m == "SetUnitProperties")
         self.assertEqual(dict(given[2])["TasksMax"], 50)
-        with open(self.directory_of("memory", unit + "/memory.limit_in_bytes")) as file:
+        with open(self.directory_of("memory", f"{unit}/{MEMORY_FILE}")) as file:
             self.assertEqual(int(file.read()), 64 << 20)
         self.runtime("events", "--stats", c.id)
         c.delete("--force")
@@ -154,11 +157,11 @@ class Units(Systemd):
         c.linux["resources"].update({"memory": {"limit": 32 << 20}, "cpu": {"shares": 512}, "pids": {"limit": 77}})
         c.up()
         given = dict(self.started()[2])
-        self.assertEqual((given["MemoryLimit"], given["CPUShares"], given["TasksMax"]), (32 << 20, 512, 77))
+        self.assertEqual((given[MEMORY], given[SHARES[0]], given["TasksMax"]), (32 << 20, SHARES[1], 77))
         self.assertEqual(given["DevicePolicy"], "strict")
         self.assertIn(("/dev/char/1:3", "rwm"), given["DeviceAllow"])
         self.assertIn(("char-pts", "rwm"), given["DeviceAllow"])
-        with open(self.directory_of("memory", f"/system.slice/runc-{c.id}.scope/memory.limit_in_bytes")) as file:
+        with open(self.directory_of("memory", f"/system.slice/runc-{c.id}.scope/{MEMORY_FILE}")) as file:
             self.assertEqual(int(file.read()), 32 << 20)
 
 
