@@ -53,11 +53,20 @@ class Containerd(Engine):
             raise AssertionError(repr(result))
 
     def own_settings(self):
-        """What this machine needs besides our drop-in file."""
+        """Besides our drop-in file: a nest's handler that is given every annotation, and what this machine needs."""
+        handler = f"plugins.{self.cri_plugin}.containerd.runtimes.annotated"
+        text = f"""
+[{handler}]
+  runtime_type = "io.containerd.runc.v2"
+  pod_annotations = ["*"]
+  container_annotations = ["*"]
+  [{handler}.options]
+    BinaryName = "{self.nest}"
+"""
         bounds = int(re.search(r"CapBnd:\s*(\w+)", pathlib.Path("/proc/self/status").read_text())[1], 16)
         if bounds & CAP_SYS_RESOURCE:
-            return ""
-        return f"\n[plugins.{self.cri_plugin}]\n  restrict_oom_score_adj = true\n"  # nobody here may lower one
+            return text
+        return text + f"\n[plugins.{self.cri_plugin}]\n  restrict_oom_score_adj = true\n"  # nobody here may lower one
 
     def start_daemon(self):
         data = self.sandbox.data

@@ -279,9 +279,20 @@ class NestLaws(PodLaws):
         with self.assertRaisesRegex(cri.CallFailed, "a nest needs a network namespace of its own"):
             self.container(self.pod("caisson-nest"))
 
-    def test_annotations_of_a_pod_choose_nothing_of_ours(self):
+    ASKED = {"io.caisson.rootfs-overlay": '{"lower":["/etc"]}', "io.caisson.locked-mounts": "true"}
+
+    def annotations(self, handler):
+        """Those of ASKED that the runtime was given for a container of a pod that asks for all: and the container."""
         self.needs_user_namespaces()
-        asked = {"io.caisson.rootfs-overlay": "lowerdir=/etc", "io.caisson.delegate-cgroup": "true", "io.caisson.locked-mounts": "true"}
-        container = self.container(self.pod(users=own_users(), annotations=asked), annotations=asked)
+        container = self.container(self.pod(handler, own_users(), annotations=self.ASKED), annotations=self.ASKED)
         spec = json.loads(self.e.cri.ContainerStatus(container_id=container, verbose=1)["info"]["info"])["runtimeSpec"]
-        self.assertFalse(set(spec["annotations"]) & set(asked), spec["annotations"])
+        return set(spec["annotations"]) & set(self.ASKED), container
+
+    def test_annotations_of_a_pod_are_not_given_by_our_handlers(self):
+        for handler in ("caisson", "caisson-nest"):
+            self.assertEqual(self.annotations(handler)[0], set())
+
+    def test_a_nest_that_is_given_annotations_obeys_none_of_ours(self):
+        given, container = self.annotations("annotated")
+        self.assertEqual(given, set(self.ASKED))
+        self.assertEqual(self.exec(container, "sh", "-c", "test -x /bin/busybox && ! test -e /subuid && echo own-root"), "own-root")
