@@ -126,6 +126,7 @@ class Init {
     // From here on the parent has written down our pid: we may outlive it.
     if (const long r = raw::call(SYS_prctl, PR_SET_PDEATHSIG, 0UL, 0UL, 0UL, 0UL); r < 0) return failure(r, "prctl");
     channel_.say(Said::going);
+    going = true;
     int start = r_.start_by == StartBy::fifo ? r_.start_fifo.get() : channel_.fd();
     if (hooks) {
       TRY(wait_for_start(start));
@@ -199,6 +200,7 @@ class Init {
 
  public:
   std::vector<UniqueFd> clones;
+  bool going = false;  // nobody listens any more
 };
 
 }  // namespace
@@ -239,7 +241,7 @@ void container_init(InitRequest& request, const Channel& channel) {
   }
   if (auto made = init.make(); !made) channel.fail(made.error());
   if (auto run = init.run(); !run) {
-    if (request.start_by == StartBy::channel) channel.fail(run.error());
+    if (request.start_by == StartBy::channel || !init.going) channel.fail(run.error());
     const std::string text = run.error().message() + "\n";
     (void)sys::write_all(2, text);
     channel.fail(run.error());

@@ -30,7 +30,8 @@ class Refusing(RuntimeTest):
         self.assertRegex(entry["time"], LOG_TIME)
         if PEER == "caisson":
             self.assertEqual(len(lines), 1, lines)
-            self.assertIn(entry["msg"], outcome.err, "the message is on stderr too")
+            self.assertEqual(outcome.err.count(entry["msg"].split(": ")[-1]), 1, f"the message is on stderr too, once: {outcome.err!r}")
+            self.assertIn(entry["msg"], outcome.err)
         for text in texts:
             self.assertRegex(entry["msg"], text)
         self.assert_nothing_left(f"after: {entry['msg'][:300]}")
