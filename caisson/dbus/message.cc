@@ -8,9 +8,9 @@
 namespace caisson::dbus {
 namespace {
 
-constexpr std::size_t fixed_header = 16;       // up to and with the length of the field array
-constexpr std::size_t max_fields = 64 * 1024;  // bytes of header fields; a bus takes more than anybody sends
-constexpr unsigned max_depth = 16;             // of containers in a value that is skipped
+constexpr std::size_t fixed_header = 16;   // up to and with the length of the field array
+constexpr std::size_t max_fields = 65536;  // bytes of header fields; a bus takes more than anybody sends
+constexpr unsigned max_depth = 16;         // of containers in a value that is skipped
 enum Field : unsigned char { path = 1, interface, member, error_name, reply_serial, destination, sender, signature };
 
 void align(std::string& out, std::size_t to) { out.resize((out.size() + to - 1) / to * to, '\0'); }

@@ -85,6 +85,14 @@ class Scopes(SystemdTest):
         self.assert_no_unit(c.unit)
         self.assertFalse(os.path.exists(directory))
 
+    def test_ThePrivateSocketIsEnough(self):
+        environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/none"}
+        c = self.scope()
+        c.create(env=environment)
+        self.assertEqual(show(c.unit)["ActiveState"], "active")
+        self.runtime("delete", "--force", c.id, env=environment, meanwhile=self.reap)
+        self.assert_no_unit(c.unit)
+
     def test_ASliceIsBelowTheSlicesOfItsName(self):
         c = self.scope(path="caisson-test.slice:box:one")
         c.up()
