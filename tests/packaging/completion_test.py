@@ -100,6 +100,11 @@ class OtherShells(unittest.TestCase):
         self.assertEqual(run("zsh", "-f", "-n", str(FOLDER / "_caisson")), "")
         self.assertTrue((FOLDER / "_caisson").read_text().startswith("#compdef caisson caisson-runtime caisson-nest\n"))
 
+    @needs("zsh")
+    def test_ZshFindsItForAllThreeNames(self):
+        script = "fpath=($1 $fpath); autoload -Uz compinit; compinit -D -u; print $_comps[caisson] $_comps[caisson-runtime] $_comps[caisson-nest]"
+        self.assertEqual(run("zsh", "-f", "-c", script, "zsh", str(FOLDER)).split(), ["_caisson"] * 3)
+
     @needs("fish")
     def test_FishParsesItsScripts(self):
         for script in sorted(FOLDER.glob("*.fish")):
