@@ -23,7 +23,7 @@ PYTHON = ["/usr/bin/python3", "-B"]
 SHORT = ["unit.cgroup", "unit.runtime", "unit.nest", "tests.runtime.cgroups"]
 LAWS = "laws_resources|paused|exec_joins|errors_come_back_apart|wait_gives|nothing_is_left|privileged_exec|read_only"
 ENGINES = {"docker20": LAWS, "podman4": LAWS, "containerd16": "ctr"}
-SECONDS = 1500  # for one case: emulated, all is some ten times slower
+SECONDS = 900  # for one case: emulated, all is some ten times slower
 
 
 def environment():
@@ -31,7 +31,7 @@ def environment():
             "CAISSON_TEST_NEST": str(BUILD / "caisson-nest"),
             "CAISSON_TEST_PROBE": str(BUILD / "tests/runtime/runtime_probe"),
             "CAISSON_TEST_STORM": str(BUILD / "tests/nest/nest_storm"),
-            "CAISSON_TEST_ATTEMPTS": str(BUILD / "tests/nest/nest_attempts"), "CAISSON_PATIENCE": "120"}
+            "CAISSON_TEST_ATTEMPTS": str(BUILD / "tests/nest/nest_attempts"), "CAISSON_PATIENCE": "180"}
 
 
 def cases():
