@@ -71,7 +71,10 @@ Result<UniqueFd> overlay(const RootPlan& root, int user_namespace) {
   // The engine's own mount of the same layers stays where it is: it would be EBUSY with an index.
   options.push_back({"index", "off", -1});
   options.push_back({"source", "overlay", -1});
-  return sys::new_filesystem("overlay", options.data(), options.size(), 0);
+  auto made = sys::new_filesystem("overlay", options.data(), options.size(), 0);
+  const bool old = !made && (made.error().is(EOPNOTSUPP) || made.error().is(EINVAL));
+  if (old) return std::move(made).error().during("its layers by descriptor (Linux 6.13 or later)");
+  return made;
 }
 
 }  // namespace
