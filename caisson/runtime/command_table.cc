@@ -86,6 +86,59 @@ constexpr Flag update_flags[] = {
     {"mem-bw-schema", "", Takes::text, "", "Intel RDT: line for the memory bandwidth, MB:0=20;1=70"},
 };
 
+constexpr Flag image_path = {"image-path", "", Takes::text, "", "directory of CRIU's images (default: checkpoint)"};
+constexpr Flag work_path = {"work-path", "", Takes::text, "", "directory of CRIU's logs (default: --image-path)"};
+constexpr Flag established = {"tcp-established", "", Takes::nothing, "", "allow open TCP connections"};
+constexpr Flag unix_sockets = {"ext-unix-sk", "", Takes::nothing, "", "allow external unix sockets"};
+constexpr Flag shell_job = {"shell-job", "", Takes::nothing, "", "allow shell jobs"};
+constexpr Flag lazy_pages = {"lazy-pages", "", Takes::nothing, "", "memory is fetched when it is used (userfaultfd)"};
+constexpr Flag file_locks = {"file-locks", "", Takes::nothing, "", "handle file locks"};
+constexpr Flag cgroups_mode = {"manage-cgroups-mode", "", Takes::text, "",
+                               "soft, full, strict or ignore (default: soft)"};
+constexpr Flag empty_ns = {"empty-ns", "", Takes::texts, "", "make a namespace, but do not fill it: network"};
+constexpr Flag auto_dedup = {"auto-dedup", "", Takes::nothing, "",
+                             "free images of memory that are not needed any more"};
+constexpr Flag checkpoint_flags[] = {
+    image_path,
+    work_path,
+    {"parent-path", "", Takes::text, "", "images of an earlier --pre-dump, relative to --image-path"},
+    {"leave-running", "", Takes::nothing, "", "let it run on"},
+    established,
+    {"tcp-skip-in-flight", "", Takes::nothing, "", "skip TCP connections that are being made"},
+    {"link-remap", "", Takes::nothing, "", "allow unlinked files to be linked again"},
+    unix_sockets,
+    shell_job,
+    lazy_pages,
+    {"status-fd", "", Takes::text, "", "descriptor that gets a byte when lazy pages can be asked for"},
+    {"page-server", "", Takes::text, "", "ADDRESS:PORT of a server for the pages"},
+    file_locks,
+    {"pre-dump", "", Takes::nothing, "", "write memory only, and let it run on"},
+    cgroups_mode,
+    empty_ns,
+    auto_dedup,
+};
+constexpr Flag restore_flags[] = {
+    console_socket,
+    image_path,
+    work_path,
+    established,
+    {"tcp-close", "", Takes::nothing, "", "open TCP connections come back closed"},
+    unix_sockets,
+    shell_job,
+    file_locks,
+    cgroups_mode,
+    bundle,
+    detach,
+    pid_file,
+    no_subreaper,
+    no_pivot,
+    empty_ns,
+    auto_dedup,
+    lazy_pages,
+    {"lsm-profile", "", Takes::text, "", "TYPE:NAME of another LSM profile"},
+    {"lsm-mount-context", "", Takes::text, "", "another SELinux context of the mounts"},
+};
+
 constexpr std::string_view id_usage = "<container-id>";
 constexpr std::string_view flags_and_id = "[command options] <container-id>";
 constexpr std::string_view bundle_text =
@@ -128,8 +181,11 @@ constexpr Command table[] = {
      0},
     {"plan", "", "print what create would do, and do nothing", "[command options] [container-id]", "", plan_flags, 0,
      1},
-    {"checkpoint", "", "not supported", flags_and_id, "", {}, 0, any, After::anything},
-    {"restore", "", "not supported", flags_and_id, "", {}, 0, any, After::anything},
+    {"checkpoint", "", "checkpoint a running container", flags_and_id,
+     "CRIU writes the container's processes to files; they end unless --leave-running or --pre-dump is given.",
+     checkpoint_flags},
+    {"restore", "", "restore a container from a previous checkpoint", flags_and_id,
+     "The bundle is the one of the container that was checkpointed, or one like it.", restore_flags},
 };
 
 }  // namespace

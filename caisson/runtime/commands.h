@@ -27,6 +27,8 @@ Result<int> pause_command(Context& context, const Arguments& arguments);
 Result<int> resume_command(Context& context, const Arguments& arguments);
 Result<int> update_command(Context& context, const Arguments& arguments);
 Result<int> events_command(Context& context, const Arguments& arguments);
+Result<int> checkpoint_command(Context& context, const Arguments& arguments);
+Result<int> restore_command(Context& context, const Arguments& arguments);
 Result<int> spec_command(Context& context, const Arguments& arguments);
 Result<int> features_command(Context& context, const Arguments& arguments);
 

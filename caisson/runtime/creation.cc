@@ -31,32 +31,6 @@ namespace {
 namespace raw = sys::raw;
 using sys::UniqueFd;
 
-// "cpu,cpuacct" as both the directory's name and (for named hierarchies with "none,") the mount option.
-CgroupMount cgroup_mount(const cgroup::Directory& d, bool only_v2) {
-  CgroupMount out;
-  out.v2 = d.version == cgroup::Version::v2;
-  out.directory = d.absolute();
-  if (out.v2) {
-    out.name = only_v2 ? "" : "unified";
-    return out;
-  }
-  for (const std::string& controller : d.controllers) out.options += (out.options.empty() ? "" : ",") + controller;
-  const bool named = d.controllers.size() == 1 && d.controllers[0].starts_with("name=");
-  out.name = d.mount_point.substr(d.mount_point.rfind('/') + 1);
-  if (named) out.options = "none," + out.options;
-  if (d.controllers.size() > 1)
-    for (const std::string& controller : d.controllers)
-      if (controller != out.name) out.links.push_back(controller);
-  return out;
-}
-
-std::vector<CgroupMount> cgroup_mounts(const cgroup::Placement& placement) {
-  std::vector<CgroupMount> out;
-  for (const cgroup::Directory& d : placement.directories)
-    out.push_back(cgroup_mount(d, placement.directories.size() == 1));
-  return out;
-}
-
 Result<UniqueFd> open_fifo(const Record& record) {
   const long r = raw::call(SYS_mknodat, record.fd(), start_fifo_name, S_IFIFO | 0600, 0);
   if (r < 0) return Error::os(static_cast<int>(-r), "make start.fifo");
@@ -91,15 +65,21 @@ class Creation {
   Creation(Context& context, const Arguments& arguments, StartBy start_by)
       : context_(context), arguments_(arguments), start_by_(start_by) {}
 
+  // Its processes come from files.
+  void restore_from(const CriuImages& images, std::vector<std::string> descriptors) {
+    images_ = &images;
+    descriptors_ = std::move(descriptors);
+  }
+
   Result<Created> create(UniqueFd console) {
     bundle_ = TRY(read_bundle(arguments_.text("bundle")));
     context_.log.debug("config.json of " + bundle_.path + " read");
     TRY(check_apparmor(bundle_.plan));
     TRY(check_network_sysctls(bundle_.spec));
-    TRY(prepare(std::move(console)));
+    TRY(images_ != nullptr ? prepare_restore() : prepare(std::move(console)));
     Record record = TRY(context_.store.create(arguments_.id()));
     TRY(record.save_config(bundle_.config));
-    TRY(add_notify(record, request_.plan));
+    if (images_ == nullptr) TRY(add_notify(record, request_.plan));
     state_ = record.fresh_state();
     state_.oci_version = bundle_.spec.version;
     state_.bundle = bundle_.path;
@@ -145,6 +125,38 @@ class Creation {
     if (request_.rootless && !bundle_.plan.net_devices.empty())
       return Error::of(Kind::denied, "network devices are not supported for rootless containers");
     request_.plan = bundle_.plan;
+    return ok();
+  }
+
+  Result<void> prepare_restore() {
+    request_.spec = &bundle_.spec;
+    request_.id = arguments_.id();
+    request_.bundle = bundle_.path;
+    request_.plan = bundle_.plan;
+    return ok();
+  }
+
+  // CRIU makes the processes, in the cgroup that is there already. Hooks that want to see their namespaces run after.
+  Result<void> restore(const Record& record) {
+    const std::vector<CgroupMount> cgroups =
+        cgroup_mounts(group_ != nullptr ? group_->placement() : cgroup::Placement());
+    TRY(make_mount_points(bundle_.plan));
+    close_doors();
+    const pid_t pid = TRY(criu_restore(arguments_, *images_,
+                                       {.plan = &bundle_.plan,
+                                        .mounts = external_mounts(bundle_.plan, cgroups, bundle_.plan.masked_paths),
+                                        .cgroups = cgroups,
+                                        .directory = record.path(),
+                                        .descriptors = descriptors_}));
+    init_ = sys::Process(pid);
+    state_.pid = pid;
+    if (request_.attach) TRY(request_.attach(pid));
+    if (unit_) TRY(unit_->settle(*group_));
+    const sys::ProcessStat stat = TRY(sys::process_stat(pid));
+    state_.start_time = stat.start_time;
+    TRY(record.save(state_));
+    TRY(run_runtime_hooks());
+    if (arguments_.given("pid-file")) TRY(write_pid_file(arguments_.text("pid-file"), pid));
     return ok();
   }
 
@@ -239,6 +251,7 @@ class Creation {
     std::optional<RdtGroup> rdt;
     if (bundle_.plan.rdt) rdt = TRY(make_rdt().during("linux.intelRdt"));
     TRY(record.save(state_));  // from here `delete --force` knows what to clean up if we are killed
+    if (images_ != nullptr) return restore(record);
     if (start_by_ == StartBy::fifo) request_.start_fifo = TRY(open_fifo(record));
     request_.record_fd = record.fd();
     auto [parent_end, child_end] = TRY(Channel::make());
@@ -338,6 +351,8 @@ class Creation {
   ContainerState state_;
   sys::Process init_{-1};
   std::optional<NetDevices> net_devices_;
+  const CriuImages* images_ = nullptr;  // of a container that is restored
+  std::vector<std::string> descriptors_;
   std::optional<StartedUnit> unit_;  // with the systemd driver, while in_cgroup() runs, as is:
   cgroup::Group* group_ = nullptr;
   Channel channel_{UniqueFd()};
@@ -348,6 +363,13 @@ class Creation {
 Result<Created> create_container(Context& context, const Arguments& arguments, StartBy start_by, UniqueFd console) {
   Creation creation(context, arguments, start_by);
   return creation.create(std::move(console));
+}
+
+Result<Created> restore_container(Context& context, const Arguments& arguments, const CriuImages& images,
+                                  std::vector<std::string> descriptors) {
+  Creation creation(context, arguments, StartBy::channel);
+  creation.restore_from(images, std::move(descriptors));
+  return creation.create({});
 }
 
 Result<void> after_start(const Context& context, const oci::Spec& spec, const ContainerState& state) {

@@ -10,6 +10,7 @@
 #include "caisson/runtime/channel.h"
 #include "caisson/runtime/container_init.h"
 #include "caisson/runtime/context.h"
+#include "caisson/runtime/criu.h"
 #include "caisson/runtime/flags.h"
 #include "caisson/runtime/state.h"
 #include "caisson/sys/process.h"
@@ -26,6 +27,10 @@ struct Created {
 
 //   console  StartBy::channel: the socket that gets the terminal, when there is no --console-socket
 Result<Created> create_container(Context& context, const Arguments& arguments, StartBy start_by, sys::UniqueFd console);
+
+// A container whose processes CRIU wrote to files: it runs. `descriptors` as in criu.h.
+Result<Created> restore_container(Context& context, const Arguments& arguments, const CriuImages& images,
+                                  std::vector<std::string> descriptors);
 
 // poststart hooks, after the program runs. A failure ends the container (runtime-spec 1.3).
 Result<void> after_start(const Context& context, const oci::Spec& spec, const ContainerState& state);

@@ -86,11 +86,11 @@ class LineReader {
     while (at < line.size()) {
       const std::string& word = line[at];
       const bool is_flag = word.size() > 1 && word[0] == '-';
-      if (after != After::anything && word == "--") {
+      if (word == "--") {
         ++at;
         break;
       }
-      if (after == After::anything || !is_flag) {
+      if (!is_flag) {
         if (after != After::flags) break;
         out_.rest_.push_back(word);
         ++at;

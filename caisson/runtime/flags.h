@@ -33,7 +33,6 @@ struct Flag {
 enum class After : unsigned char {
   flags,      // flags may follow the arguments
   arguments,  // everything after the first (or second) argument is somebody else's
-  anything,   // nothing is read as a flag
 };
 
 struct Command {

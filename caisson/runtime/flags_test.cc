@@ -100,8 +100,11 @@ TEST(Flags, HelpNeedsNoArgument) {
   for (const char* flag : {"--help", "-help", "-h"}) EXPECT_TRUE(parsed("create", {flag}).on("help"));
 }
 
-TEST(Flags, UnsupportedCommandsReadNoFlagSoThatTheirErrorIsTheClearOne) {
-  EXPECT_EQ(parsed("checkpoint", {"--image-path", "/i", "--", "a"}).rest(), (Line{"--image-path", "/i", "--", "a"}));
+TEST(Flags, RestoreIsReadAsContainerdWritesIt) {
+  const Arguments read = parsed("restore", {"--image-path", "/i", "--detach", "-no-subreaper", "--bundle", "/b", "a"});
+  EXPECT_EQ(read.text("image-path"), "/i");
+  EXPECT_TRUE(read.on("no-subreaper"));
+  EXPECT_EQ(read.rest(), Line{"a"});
 }
 
 TEST(Flags, GlobalFlagsEndAtTheCommandAndSurviveALaterError) {

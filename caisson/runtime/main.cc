@@ -19,8 +19,8 @@ constexpr int failed = 1;
 constexpr int exec_failed = 255;  // any lower number may be the process' own
 constexpr int no_such_command = 3;
 
-Result<int> unsupported_command(Context&, const Arguments&) {
-  return Error::of(Kind::unsupported, "checkpoint and restore are not supported: caisson-runtime does not use CRIU");
+Result<int> no_function(Context&, const Arguments&) {
+  return Error::of(Kind::internal, "a command without a function");
 }
 
 struct Entry {
@@ -45,14 +45,14 @@ constexpr Entry entries[] = {
     {"spec", spec_command},
     {"features", features_command},
     {"plan", plan_command},
-    {"checkpoint", unsupported_command},
-    {"restore", unsupported_command},
+    {"checkpoint", checkpoint_command},
+    {"restore", restore_command},
 };
 
 CommandFunction function_of(const Command& command) {
   for (const Entry& entry : entries)
     if (entry.name == command.name) return entry.function;
-  return unsupported_command;
+  return no_function;
 }
 
 // As runc: XDG_RUNTIME_DIR is for who is not root, or is root of a user namespace only and not called so.
@@ -129,10 +129,7 @@ int dispatch(Context& context, const Arguments& globals) {
   Arguments arguments;
   if (auto parsed = parse_command(*command, line.subspan(1), arguments); !parsed)
     return report(log, parsed.error().message(), failed);
-  const std::span<const std::string> rest = arguments.rest();
-  const bool asks = function_of(*command) == unsupported_command && !rest.empty() &&
-                    (rest.front() == "-h" || rest.front() == "--help");
-  if (arguments.on("help") || asks) return print(command_help(*command));
+  if (arguments.on("help")) return print(command_help(*command));
   auto result = function_of(*command)(context, arguments);
   if (result) return *result;
   const bool is_exec = command->name == "exec";

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "caisson/base/result.h"
+#include "caisson/cgroup/placement.h"
 #include "caisson/runtime/plan.h"
 #include "caisson/sys/spent_fds.h"
 #include "caisson/sys/unique_fd.h"
@@ -15,13 +16,16 @@ namespace caisson::runtime {
 
 // One mounted hierarchy, as the container will see it below /sys/fs/cgroup.
 struct CgroupMount {
-  std::string name;     // directory below the mount point: "memory", "cpu,cpuacct", "systemd", "unified"; "": the
-                        // mount point itself (v2 only)
-  std::string options;  // of the file system: "memory", "none,name=systemd"; unused for v2
+  std::string name{};     // directory below the mount point: "memory", "cpu,cpuacct", "systemd", "unified"; "": the
+                          // mount point itself (v2 only)
+  std::string options{};  // of the file system: "memory", "none,name=systemd"; unused for v2
   bool v2 = false;
-  std::string directory;           // the container's own, on the host
-  std::vector<std::string> links;  // "cpu" -> "cpu,cpuacct"
+  std::string directory{};           // the container's own, on the host
+  std::string path{};                // the same, below the hierarchy's mount
+  std::vector<std::string> links{};  // "cpu" -> "cpu,cpuacct"
 };
+
+std::vector<CgroupMount> cgroup_mounts(const cgroup::Placement& placement);
 
 class Rootfs {
  public:
