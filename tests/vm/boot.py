@@ -184,7 +184,10 @@ def run(kernel, command, bare=False, timeout=3600, echo=True, interactive=False,
     if not shutil.which("qemu-system-x86_64"):
         raise Unavailable("qemu-system-x86_64 is not installed (apt-get install qemu-system-x86)")
     (SOURCE / "out").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="caisson-vm-", dir=SOURCE / "out") as directory:
+    for left in (SOURCE / "out").glob("caisson-vm-*-*"):  # of a run that was killed
+        if not os.path.exists(f"/proc/{left.name.split('-')[2]}"):
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"caisson-vm-{os.getpid()}-", dir=SOURCE / "out") as directory:
         work = pathlib.Path(directory)
         tree = tree_image(work, command)
         for attempt in (1, 2):

@@ -40,7 +40,10 @@ def cases():
     for path in sorted(BUILD.glob("*_test")):
         found["unit." + path.name[:-5]] = ([path], {"LD_LIBRARY_PATH": str(SOURCE / "out" / "lib"), "GTEST_FILTER": NOT_EMULATED})
     runtime = {"CAISSON_TEST_RUNTIME": str(BUILD / "caisson-runtime")}
-    for folder in ("runtime", "escape", "nest", "vm"):
+    old = tuple(int(part) for part in platform.release().split(".")[:2]) < (6, 13)
+    if old:
+        print("left out: tests.nest: a nest on an overlay needs Linux 6.13", flush=True)
+    for folder in ("runtime", "escape", *(() if old else ("nest",)), "vm"):
         for path in sorted((SOURCE / "tests" / folder).glob("*_test.py")):
             if folder != "vm" or path.name.startswith("guest_"):
                 found[f"tests.{folder}.{path.name[:-8]}"] = ([*PYTHON, path], {} if folder == "nest" else runtime)
