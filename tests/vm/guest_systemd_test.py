@@ -284,11 +284,37 @@ class Engines(SystemdTest):
             docker("rm", "-f", "one")
             self.assert_no_unit(unit)
 
+    def podman(self, *words, rc=0):
+        return said("podman", "--root", f"{self.directory}/storage", "--runroot", f"{self.directory}/run", "--runtime", RUNTIME,
+                    "--cgroup-manager", "systemd", "--storage-driver", "vfs", *words, rc=rc)
+
+    @unittest.skipUnless(shutil.which("podman") and V2, "machine: no podman, or no v2")
+    def test_ASystemdInPodmanHasItsUnitsBelowTheScope(self):
+        root = f"{self.directory}/root"
+        os.makedirs(root)
+        said("mount", "-t", "tmpfs", "tmpfs", root)
+        self.addCleanup(said, "umount", "-l", root, rc=None)
+        for name in ("upper", "work", "all"):
+            os.mkdir(f"{root}/{name}")
+        said("mount", "-t", "overlay", "-o", f"lowerdir=/,upperdir={root}/upper,workdir={root}/work", "overlay", f"{root}/all")
+        self.addCleanup(said, "umount", "-l", f"{root}/all", rc=None)
+        self.addCleanup(self.podman, "rm", "--all", "--force", "-t", "0", rc=None)
+        shutil.rmtree(f"{root}/all/etc/systemd/system")  # a plain basic.target
+        pathlib.Path(root, "all/etc/fstab").write_text("")
+        one = self.podman("run", "-d", "--network", "none", "--systemd=always", "--rootfs", f"{root}/all",
+                          "/lib/systemd/systemd", "--unit=basic.target")
+        wait_until(lambda: self.podman("exec", one, "systemctl", "is-active", "basic.target", rc=None) == "active",
+                   "systemd is up in the container", 4 * PATIENCE)
+        group = show(f"libpod-{one}.scope")["ControlGroup"]
+        self.assertTrue(os.path.isdir(f"/sys/fs/cgroup{group}/init.scope"))
+        said("systemctl", "daemon-reload")
+        self.podman("exec", one, "systemd-run", "--wait", "-p", "MemoryMax=20M", "/bin/true")
+        self.podman("rm", "-f", "-t", "0", one)
+        self.assert_no_unit(f"libpod-{one}.scope")
+
     @unittest.skipUnless(shutil.which("podman"), "machine: no podman")
     def test_PodmansSystemdManager(self):
-        podman = lambda *words, rc=0: said(  # noqa: E731
-            "podman", "--root", f"{self.directory}/storage", "--runroot", f"{self.directory}/run", "--runtime", RUNTIME,
-            "--cgroup-manager", "systemd", "--storage-driver", "vfs", *words, rc=rc)
+        podman = self.podman
         self.addCleanup(podman, "rm", "--all", "--force", "-t", "0", rc=None)
         podman("import", self.image(), "box")
         one = podman("run", "-d", "--name", "one", "--network", "none", "-m", "64m", "--pids-limit", "42", "box", "/bin/sleep", "1000")
