@@ -172,6 +172,8 @@ class FakeSystemd(threading.Thread):
     # ---- transport
 
     def listen(self, path):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(path)
         self.listener.listen(5)
@@ -341,6 +343,13 @@ class FakeSystemd(threading.Thread):
             link.send(SIGNAL, **removed(job, result))
 
 
+def answers(path):
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as stream:
+        stream.connect(path)
+        return True
+    return False
+
+
 @contextlib.contextmanager
 def message_bus(directory):
     """A dbus-daemon of our own: the path of its socket, and its pid."""
@@ -354,7 +363,7 @@ def message_bus(directory):
     process = subprocess.Popen(["dbus-daemon", "--config-file", config, "--nofork", "--nopidfile"], stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60
-        while not os.path.exists(path):
+        while not answers(path):  # its socket is there before it listens
             assert process.poll() is None and time.monotonic() < deadline, "dbus-daemon does not start"
             time.sleep(0.01)
         yield path, process.pid
