@@ -45,19 +45,18 @@ Result<std::string> sub_of(const Directory& directory, const std::map<std::strin
 }
 
 // The v2 cgroup of a process, if it lies below `directory`: its absolute path.
-std::string leaf_of(pid_t pid, const Directory& directory) {
-  auto text = sys::read_file("/proc/" + std::to_string(pid) + "/cgroup");
-  if (!text) return "";
-  for (std::string_view rest = *text; !rest.empty();) {
+Result<std::string> leaf_of(pid_t pid, const Directory& directory) {
+  const std::string text = TRY(sys::read_file("/proc/" + std::to_string(pid) + "/cgroup"));
+  for (std::string_view rest = text; !rest.empty();) {
     const std::string_view line = take_line(rest);
     if (!line.starts_with("0::/")) continue;
     // The path starts at our cgroup namespace's root, the mount perhaps lower: what both share is `directory`'s tail.
     const std::string path(line.substr(3));
     const std::size_t at = path.find(directory.path + "/");
-    if (at == path.npos || path.find("/..") != path.npos) return "";
+    if (at == path.npos || path.find("/..") != path.npos) return std::string();
     return directory.mount_point + path.substr(at);
   }
-  return "";
+  return std::string();
 }
 
 // A v2 cgroup whose children have controllers may not hold processes itself. source: cgroup-v2.rst "No Internal
@@ -84,7 +83,7 @@ Result<JoinFds> Group::join_fds_for_exec(pid_t init, const std::map<std::string,
   for (const Directory& directory : placement_.directories) {
     const std::string below = TRY(sub_of(directory, sub));
     if (directory.version == Version::v2 && below.empty()) {
-      const std::string leaf = leaf_of(init, directory);
+      const std::string leaf = TRY(leaf_of(init, directory));
       // In a settled container a process beside the leaf would be in its manager's way later.
       const bool settled = leaf == directory.absolute() + "/" + std::string(init_leaf);
       if (!leaf.empty() && (settled || takes_no_process(directory.absolute()))) {

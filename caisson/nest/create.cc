@@ -148,7 +148,8 @@ Result<std::vector<std::string>> prepare(const Context& context) {
   const std::string bundle = TRY(bundle_of(line));
   oci::Document document = TRY(read_config(bundle));
   oci::Spec spec = TRY(document.spec());
-  if (owner_of(spec) == Owner::nest && sys::in_user_namespace())
+  const bool nested = TRY(sys::in_user_namespace());
+  if (owner_of(spec) == Owner::nest && nested)
     return Error::of(
         Kind::unsupported,
         "caisson-nest is in a user namespace and has no ids to give: give the container mappings of its own");

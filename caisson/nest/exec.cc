@@ -34,7 +34,7 @@ Result<std::vector<std::string>> prepare_exec(const Context& context) {
   argv.insert(argv.end(), line.global.begin(), line.global.end());
   argv.push_back(line.command);
   const std::string run = run_directory(context.places, {.runtime_root = context.runtime_root, .id = line.id});
-  if (line.process.empty() || !sys::exists(run + "/nest.json")) {
+  if (line.process.empty() || sys::is_absent(run + "/nest.json")) {
     argv.insert(argv.end(), line.rest.begin(), line.rest.end());
     return argv;
   }

@@ -37,6 +37,9 @@ Result<Live> read_live(const std::string& directory) {
   return out;
 }
 
+// Neither absent nor damaged: the kernel would not say. Nothing may be taken away because of that.
+bool is_unknown(const Error& error) { return error.code() != 0; }
+
 // STATE/KEY/live, followed by hand: RUN/HASH/ID.
 std::string live_of(const Store& store, const std::string& key) {
   const auto link = sys::read_link_at(AT_FDCWD, store.directory(key) + "/live");
@@ -62,7 +65,7 @@ bool runtime_has(const std::string& program, const Name& name) {
   auto finished =
       sys::execute(program, {"caisson-runtime", "--root", name.runtime_root, "state", name.id}, sys::Stdout::capture);
   if (!finished) return true;
-  if (finished->status != 0) return sys::exists(name.runtime_root + "/" + name.id);
+  if (finished->status != 0) return !sys::is_absent(name.runtime_root + "/" + name.id);
   auto state = oci::Document::parse(finished->output, "state");
   if (!state) return true;
   auto status = state->get_string({"status"});
@@ -90,29 +93,39 @@ Result<void> Store::write_live(const Live& live) {
   document.set({"claims"}, live.claims);
   document.set({"work"}, live.work);
   TRY(sys::replace_file(directory + "/nest.json", document.print(), 0600));
-  if (!sys::exists(this->directory(live.key))) return ok();
+  if (sys::is_absent(this->directory(live.key))) return ok();
   return sys::replace_link(this->directory(live.key) + "/live", relative(live.name));
 }
 
-bool Store::has_live(const std::string& key) const { return sys::exists(live_of(*this, key) + "/nest.json"); }
+bool Store::has_live(const std::string& key) const {
+  const auto link = sys::read_link_at(AT_FDCWD, directory(key) + "/live");
+  if (!link) return !link.error().is(ENOENT);
+  return !sys::is_absent(places_.run + "/" + *link + "/nest.json");
+}
 
 Result<void> Store::check_key(const std::string& key, const Name& name) const {
   auto other = read_live(live_of(*this, key));
+  if (!other && is_unknown(other.error())) return std::move(other).error();
   if (!other || relative(other->name) == relative(name) || !is_alive(*other)) return ok();
   return Error::of(Kind::conflict,
                    "nest " + other->name.id + " of " + other->name.runtime_root + " has this root file system");
 }
 
 bool Store::is_alive(const Live& live) const {
-  if (sys::is_running(static_cast<pid_t>(live.creator), live.creator_start)) return true;
+  const auto running = sys::is_running(static_cast<pid_t>(live.creator), live.creator_start);
+  if (!running || *running) return true;  // in doubt it is: its data must not be given away
   return runtime_has(places_.runtime, live.name);
 }
 
 bool Store::is_claimed_by_another(const std::string& claim, const Name& name, std::string& holder) {
   const auto link = sys::read_link_at(AT_FDCWD, claims() + "/" + claim);
-  if (!link || *link == relative(name)) return false;
+  if (!link && link.error().is(ENOENT)) return false;
+  holder = "(unknown)";
+  if (!link) return true;
+  if (*link == relative(name)) return false;
   auto live = read_live(places_.run + "/" + *link);
-  if (!live || !is_alive(*live)) return false;
+  if (!live) return is_unknown(live.error());
+  if (!is_alive(*live)) return false;
   holder = live->name.id;
   return true;
 }
@@ -121,7 +134,8 @@ Result<void> Store::claim(Live& live, const std::vector<std::string>& directorie
   std::vector<std::string> wanted;
   for (const std::string& directory : directories) {
     auto fd = sys::open_file(directory, O_PATH | O_DIRECTORY);
-    if (!fd) continue;
+    if (!fd && (fd.error().is(ENOENT) || fd.error().is(ENOTDIR))) continue;
+    if (!fd) return std::move(fd).error();
     const struct stat status = TRY(sys::status_of(fd->get()));
     const std::string claim = std::to_string(major(status.st_dev)) + ":" + std::to_string(minor(status.st_dev)) + "-" +
                               std::to_string(status.st_ino);
@@ -144,12 +158,15 @@ Result<void> Store::prune_live() {
     const std::string above = places_.run + "/" + root.name;
     auto nests = TRY(sys::list_directory(above));
     for (const sys::DirectoryEntry& nest : nests) {
-      if (nest.type != DT_DIR || sys::exists(above + "/@root/" + nest.name)) continue;
+      if (nest.type != DT_DIR || !sys::is_absent(above + "/@root/" + nest.name)) continue;
       auto live = read_live(above + "/" + nest.name);
-      if (!live)
+      if (!live && is_unknown(live.error())) continue;
+      if (!live) {
         (void)sys::remove_tree_at(AT_FDCWD, above + "/" + nest.name);
-      else if (!sys::is_running(static_cast<pid_t>(live->creator), live->creator_start))
-        (void)release(live->name);
+        continue;
+      }
+      const auto running = sys::is_running(static_cast<pid_t>(live->creator), live->creator_start);
+      if (running && !*running) (void)release(live->name);
     }
   }
   return ok();

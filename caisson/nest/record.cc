@@ -31,12 +31,13 @@ Result<std::uint64_t> device_of(const std::string& path) {
 }
 
 // The file system that would hold `path` if it were there.
-std::uint64_t device_above(std::string path) {
+Result<std::uint64_t> device_above(std::string path) {
   while (path.size() > 1) {
     path.resize(std::max<std::size_t>(path.rfind('/'), 1));
-    if (auto device = device_of(path)) return *device;
+    auto device = device_of(path);
+    if (device || !(device.error().is(ENOENT) || device.error().is(ENOTDIR))) return device;
   }
-  return 0;
+  return std::uint64_t{0};
 }
 
 Result<std::uint64_t> number_in(const oci::Document& document, std::string_view name) {
@@ -104,7 +105,7 @@ Result<Record> Store::make(const std::string& id, const std::string& identity, b
   if (!is_new && (record.first_id != 0 || !with_ids)) return record;
   TRY(device_of(identity).during("root file system"));
   record.device =
-      device_above(identity);  // the identity itself may be the root of an overlay, with a device of its own
+      TRY(device_above(identity));  // the identity itself may be the root of an overlay, with a device of its own
   TRY(sys::make_directories(directory(key), 0700));
   TRY(sys::make_directories(directory(key) + "/data", 0711));
   if (with_ids && record.first_id == 0) {
@@ -149,7 +150,7 @@ Result<void> Store::drop_if_empty(const std::string& key) {
 
 Result<void> Store::remove(const std::string& key) {
   // Renamed first: a removal that is cut short is finished by sweep(), and nobody finds half a nest.
-  if (sys::exists(directory(key))) {
+  if (!sys::is_absent(directory(key))) {
     TRY(sys::remove_tree_at(AT_FDCWD, directory(key + ".gone")));  // there only after a removal that was cut short
     return sys::rename_path(directory(key), directory(key + ".gone"));
   }
@@ -163,14 +164,14 @@ Result<void> Store::prune() {
   for (const sys::DirectoryEntry& entry : entries) {
     const std::string& key = entry.name;
     if (entry.type != DT_DIR || key.starts_with(".") || ends_with_gone(key)) continue;
-    if (sys::exists(directory(key) + "/root") || has_live(key)) continue;
+    if (!sys::is_absent(directory(key) + "/root") || has_live(key)) continue;
     auto record = find(key);
     if (!record) {
       if (record.error().kind() == Kind::not_found) (void)drop_if_empty(key);
       continue;
     }
-    const bool same_disk = device_above(record->identity) == record->device;
-    if (same_disk) (void)remove(key);
+    const auto above = device_above(record->identity);
+    if (above && *above == record->device) (void)remove(key);
   }
   return ok();
 }
@@ -182,7 +183,7 @@ Result<void> sweep(const Places& places) {
     TRY(sys::remove_tree_at(AT_FDCWD, places.state + "/" + entry.name));
     const Store store = TRY(Store::open(places));
     const std::string key = entry.name.substr(0, entry.name.size() - 5);
-    if (sys::exists(store.directory(key))) continue;  // come back meanwhile, with the same ids
+    if (!sys::is_absent(store.directory(key))) continue;  // come back meanwhile, with the same ids
     const idmap::Allocator ids = TRY(allocator(places));
     TRY(ids.release(key));
   }

@@ -1,9 +1,11 @@
 #include "caisson/runtime/channel.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <charconv>
 
+#include "caisson/sys/process.h"
 #include "caisson/sys/unix_socket.h"
 
 namespace caisson::runtime {
@@ -31,6 +33,18 @@ Result<std::string> Channel::expect(Said said) const {
   if (heard.said == Said::ended) return Error::of(Kind::os, "the container's first process died");
   return Error::of(Kind::internal,
                    std::string("unexpected message from the container: ") + static_cast<char>(heard.said));
+}
+
+Result<std::string> Channel::expect_from(pid_t child, Said said) const {
+  const sys::Pidfd alive = TRY(sys::Pidfd::open(child));  // ours to reap, so that the pid is still its own
+  pollfd items[] = {{.fd = fd_.get(), .events = POLLIN, .revents = 0},
+                    {.fd = alive.get(), .events = POLLIN, .revents = 0}};
+  while (::poll(items, 2, -1) < 0)
+    if (errno != EINTR) return Error::os(errno, "poll");
+  // It may have spoken and ended after its words were looked for.
+  if (items[0].revents == 0 && ::poll(items, 1, 0) <= 0)
+    return Error::of(Kind::os, "the process that joins the namespaces died");
+  return expect(said);
 }
 
 Result<void> Channel::go(const std::vector<sys::UniqueFd>& descriptors) const {

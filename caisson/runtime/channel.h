@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,6 +44,8 @@ class Channel {
   Result<Saying> listen() const;
   // Waits for exactly this. errors: what the child said failed, or that it died
   Result<std::string> expect(Said said) const;
+  // From a child that has forked another one, which holds the child's end too: then its death closes nothing.
+  Result<std::string> expect_from(pid_t child, Said said) const;
   Result<void> go() const { return go({}); }
   Result<void> go(const std::vector<sys::UniqueFd>& descriptors) const;
 

@@ -56,6 +56,7 @@ Result<int> wait_in_foreground(Context& context, Created created, Foreground& fo
   if (keep && status) return status;
   // Whatever a container without a pid namespace left running ends with it.
   ContainerState state = created.state;
+  if (status) state.pid = 0;  // it needs neither to be killed nor to be waited for
   TRY(destroy_container(context, std::move(created.record), state, &created.spec));
   return status;
 }

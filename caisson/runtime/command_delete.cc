@@ -38,15 +38,17 @@ bool has_ended(const ContainerState& state) {
 }
 
 // What to run when all is over. An absent or damaged config.json must not keep a container from being deleted.
-std::vector<oci::Hook> poststop_hooks(const Context& context, const Record& record) {
+Result<std::vector<oci::Hook>> poststop_hooks(const Context& context, const Record& record) {
+  std::vector<oci::Hook> none;
   const auto text = record.config_text();
-  if (!text) return {};
+  if (!text && text.error().is(ENOENT)) return none;
+  if (!text) return text.error();  // the next delete may be able to
   // Most have none, and parsing is most of what delete costs. A name can be written otherwise only by \u escapes.
-  if ((*text).find("poststop") == std::string::npos && (*text).find("\\u") == std::string::npos) return {};
+  if ((*text).find("poststop") == std::string::npos && (*text).find("\\u") == std::string::npos) return none;
   auto config = record.config();
   if (!config) {
     context.log.warning(config.error().message());
-    return {};
+    return none;
   }
   return std::move((*config).hooks.poststop);
 }
@@ -105,7 +107,11 @@ Result<void> destroy_container(const Context& context, Record record, const Cont
     TRY(group.remove().during("remove the container's cgroup"));
   }
   if (!state.rdt.empty()) TRY(remove_rdt_group(parse_rdt_group(state.rdt)).during("remove the container's RDT group"));
-  const std::vector<oci::Hook> hooks = spec != nullptr ? spec->hooks.poststop : poststop_hooks(context, record);
+  std::vector<oci::Hook> hooks;
+  if (spec != nullptr)
+    hooks = spec->hooks.poststop;
+  else
+    hooks = TRY(poststop_hooks(context, record));
   TRY(context.store.remove(std::move(record)));
   if (hooks.empty()) return ok();
   // The container is gone, and stays so: a failure is only told. source: runtime-spec runtime.md "Lifecycle" 13.

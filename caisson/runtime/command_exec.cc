@@ -73,15 +73,17 @@ class ExecChild {
   }
 
  private:
-  void begin() const {
+  Result<void> begin() const {
     reset_signals();
-    raw::call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0UL, 0UL, 0UL);
+    if (const long r = raw::call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0UL, 0UL, 0UL); r < 0)
+      return failure(r, "prctl");
     // From the moment we are in its namespaces the container could look into us. CVE-2016-9962
-    raw::call(SYS_prctl, PR_SET_DUMPABLE, 0UL, 0UL, 0UL, 0UL);
+    if (const long r = raw::call(SYS_prctl, PR_SET_DUMPABLE, 0UL, 0UL, 0UL, 0UL); r < 0) return failure(r, "prctl");
+    return ok();
   }
 
   Result<void> join() {
-    begin();
+    TRY(begin());
     TRY(set_affinity(0, r_.plan.initial_affinity));
     if (!r_.plan.apparmor_profile.empty() || !r_.plan.selinux_label.empty())
       proc_ = TRY(sys::open_file("/proc", O_PATH | O_DIRECTORY));
@@ -96,13 +98,12 @@ class ExecChild {
       channel_.say(Said::pid, std::to_string(pid));
       ::_exit(0);
     }
-    begin();
-    return ok();
+    return begin();
   }
 
   Result<void> setup() {
     channel_.await();
-    add_home(r_.plan.env, r_.plan.uid);
+    TRY(add_home(r_.plan.env, r_.plan.uid));
     ProcessSetup setup({.plan = &r_.plan,
                         .filter = r_.filtered ? &r_.filter : nullptr,
                         .keyring = "",
@@ -234,7 +235,7 @@ class Exec {
       TRY(attach_to_unit(container.state, helper));
       TRY(parent_end.go());
     }
-    const std::string text = TRY(parent_end.expect(Said::pid));
+    const std::string text = TRY(parent_end.expect_from(helper, Said::pid));
     pid_t pid = 0;
     std::from_chars(text.data(), text.data() + text.size(), pid);
     sys::Process process(pid);

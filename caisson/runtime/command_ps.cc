@@ -67,7 +67,10 @@ Result<int> ps_command(Context& context, const Arguments& arguments) {
   const ContainerState state = TRY(record.load());
   const cgroup::Group group = TRY(group_of(state));
   std::vector<pid_t> pids = TRY(group.pids());
-  if (state.cgroup.empty() && status_of(record, state) != Status::stopped) pids = {state.pid};  // all that is known
+  if (state.cgroup.empty()) {  // its first process is all that is known
+    const Status status = TRY(status_of(record, state));
+    if (status != Status::stopped) pids = {state.pid};
+  }
   std::string out = json_of(pids);
   if (format == "table") {
     std::vector<std::string> args = {"ps"};

@@ -93,7 +93,7 @@ class Init {
   }
 
   Result<void> run() {
-    add_home(r_.plan.process.env, r_.plan.process.uid);
+    TRY(add_home(r_.plan.process.env, r_.plan.process.uid));
     ProcessSetup setup({.plan = &r_.plan.process,
                         .filter = r_.filter,
                         .keyring = r_.new_keyring ? "_ses." + r_.id : "",
@@ -244,7 +244,6 @@ void container_init(InitRequest& request, const Channel& channel) {
     if (request.start_by == StartBy::channel || !init.going) channel.fail(run.error());
     const std::string text = run.error().message() + "\n";
     (void)sys::write_all(2, text);
-    channel.fail(run.error());
   }
   ::_exit(1);
 }

@@ -6,9 +6,10 @@
 
 namespace caisson::runtime {
 
-bool is_rootless(const Context& context) {
+Result<bool> is_rootless(const Context& context) {
   if (context.rootless) return *context.rootless;
-  return ::geteuid() != 0 || sys::in_user_namespace();
+  if (::geteuid() != 0) return true;
+  return sys::in_user_namespace();
 }
 
 }  // namespace caisson::runtime

@@ -20,6 +20,6 @@ struct Context {
 };
 
 // Given, or: not root, or root of a user namespace only. Then what cgroups refuse is not an error.
-bool is_rootless(const Context& context);
+Result<bool> is_rootless(const Context& context);
 
 }  // namespace caisson::runtime

@@ -186,7 +186,7 @@ class Creation {
     const std::string& path = bundle_.spec.linux.cgroups_path;
     oci::Resources resources = bundle_.spec.linux.resources.value_or(oci::Resources{});
     resources.devices = bundle_.plan.device_rules;
-    const bool rootless = is_rootless(context_);
+    const bool rootless = TRY(is_rootless(context_));
     cgroup::Permissions permissions{.denied = rootless && path.empty() ? cgroup::Denied::skip : cgroup::Denied::fail,
                                     .devices = rootless ? cgroup::Devices::best_effort : cgroup::Devices::enforce};
     cgroup::Placement placement;
@@ -393,7 +393,9 @@ Result<void> pass_seccomp_listener(const std::string& number, pid_t pid, const o
 
 Result<void> write_pid_file(const std::string& path, pid_t pid) {
   struct stat st{};
-  if (::lstat(path.c_str(), &st) == 0 && !S_ISREG(st.st_mode))
+  const int found = ::lstat(path.c_str(), &st);
+  if (found < 0 && errno != ENOENT) return Error::os(errno, "stat").during("--pid-file " + path);
+  if (found == 0 && !S_ISREG(st.st_mode))
     return Error::of(Kind::invalid, "--pid-file " + path + ": is there and no ordinary file");
   return sys::replace_file(path, std::to_string(pid), 0644).during("--pid-file");
 }

@@ -100,6 +100,7 @@ Result<Foreground::Ended> Foreground::take_signals(pid_t pid) const {
     for (;;) {
       int status = 0;
       const pid_t ended = ::waitpid(-1, &status, WNOHANG);
+      if (ended < 0 && errno == EINTR) continue;
       if (ended <= 0) break;
       if (ended == pid) return Ended{true, sys::shell_status(status)};
     }

@@ -56,17 +56,21 @@ CommandFunction function_of(const Command& command) {
 }
 
 // As runc: XDG_RUNTIME_DIR is for who is not root, or is root of a user namespace only and not called so.
-bool honours_user_directory() {
+Result<bool> honours_user_directory() {
   if (::geteuid() != 0) return true;
   const char* user = std::getenv("USER");
-  return (user == nullptr || std::string_view(user) != "root") && sys::in_user_namespace();
+  if (user != nullptr && std::string_view(user) == "root") return false;
+  return sys::in_user_namespace();
 }
 
 Result<std::string> state_root(const Arguments& globals) {
   std::string root = globals.text("root");
   if (root.empty()) {
     const char* user_directory = std::getenv("XDG_RUNTIME_DIR");
-    const bool own = user_directory != nullptr && *user_directory == '/' && honours_user_directory();
+    bool own = user_directory != nullptr && *user_directory == '/';
+    if (own) {
+      own = TRY(honours_user_directory());
+    }
     return std::string(own ? user_directory : "/run") + "/caisson/runtime";
   }
   if (root[0] == '/') return root;

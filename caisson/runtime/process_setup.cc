@@ -77,8 +77,7 @@ Result<void> set_ids(const ProcessPlan& plan, bool may_set_groups) {
 }  // namespace
 
 Result<void> ProcessSetup::begin() {
-  // "setsid" fails for a process that leads a group already: then it is one that needs no new session.
-  raw::call(SYS_setsid);
+  if (const long r = raw::call(SYS_setsid); r < 0) return failure(r, "setsid");
   if (request_.plan->terminal) TRY(take_terminal().during("terminal"));
   if (!request_.keyring.empty()) {
     const long r = raw::call(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, request_.keyring.c_str());
@@ -105,7 +104,7 @@ Result<void> ProcessSetup::label() {
     if (!own && own.error().is(ENOENT)) own = sys::write_once_at(request_.proc, self + "exec", text);
     TRY(std::move(own).during("apply the AppArmor profile " + plan.apparmor_profile));
   }
-  if (!plan.selinux_label.empty() && sys::exists("/sys/fs/selinux/enforce"))
+  if (!plan.selinux_label.empty() && !sys::is_absent("/sys/fs/selinux/enforce"))
     TRY(sys::write_once_at(request_.proc, self + "exec", plan.selinux_label).during("apply the SELinux label"));
   return ok();
 }
@@ -125,7 +124,9 @@ Result<void> ProcessSetup::enter_directory(bool again) {
   // A descriptor from outside can make a directory of the host's the cwd: then the kernel says "(unreachable)".
   // CVE-2024-21626
   char where[4096];
-  if (raw::call(SYS_getcwd, where, sizeof where) < 0 || where[0] != '/')
+  r = raw::call(SYS_getcwd, where, sizeof where);
+  if (r < 0 && r != -ENOENT) return failure(r, "getcwd");
+  if (r < 0 || where[0] != '/')
     return Error::of(Kind::denied, "current working directory is outside of container mount namespace root");
   return ok();
 }
@@ -226,6 +227,9 @@ void ProcessSetup::become(int start_fd, int report) {
 
 namespace {
 
+// What the machine lacks says nothing about the file that was asked for.
+bool is_shortage(int error) { return error == ENOMEM || error == EMFILE || error == ENFILE || error == EIO; }
+
 // What runc's exec.LookPath says of one candidate; empty: it can be executed.
 std::string refusal(const std::string& path, int& error) {
   struct stat st{};
@@ -238,7 +242,12 @@ std::string refusal(const std::string& path, int& error) {
     error = EISDIR;
     return "is a directory: permission denied";  // Docker 20 knows only the second half, Docker 26 both
   }
-  if (raw::call(SYS_faccessat2, AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) < 0 || (st.st_mode & 0111) == 0) {
+  const long r = raw::call(SYS_faccessat2, AT_FDCWD, path.c_str(), X_OK, AT_EACCESS);
+  if (r < 0 && r != -EACCES) {
+    error = static_cast<int>(-r);
+    return "access " + path;
+  }
+  if (r < 0 || (st.st_mode & 0111) == 0) {
     error = EACCES;
     return "permission denied";
   }
@@ -266,7 +275,9 @@ Result<std::string> find_program(const std::string& name, const std::vector<std:
     const std::string why = refusal(name, error);
     if (why.empty()) return name;
     const char* text = ::strerrordesc_np(error);
-    return Error::of(Kind::os, quoted + (why.starts_with("stat ") ? why + ": " + lower_case(text) : why));
+    return Error::of(
+        Kind::os,
+        quoted + (why.starts_with("stat ") || why.starts_with("access ") ? why + ": " + lower_case(text) : why));
   }
   std::string_view path = value_of(env, "PATH");
   bool forbidden = false;
@@ -275,19 +286,23 @@ Result<std::string> find_program(const std::string& name, const std::vector<std:
     path.remove_prefix(std::min(part.size() + 1, path.size()));
     const std::string candidate = std::string(part.empty() ? "." : part) + "/" + name;
     if (refusal(candidate, error).empty()) return candidate;
+    if (is_shortage(error)) return Error::os(error, quoted + candidate);
     forbidden = forbidden || error == EACCES;
   }
   if (forbidden) return Error::of(Kind::os, quoted + "permission denied");
   return Error::of(Kind::os, quoted + "executable file not found in $PATH");
 }
 
-void add_home(std::vector<std::string>& env, std::uint32_t uid) {
-  if (!value_of(env, "HOME").empty()) return;
+Result<void> add_home(std::vector<std::string>& env, std::uint32_t uid) {
+  if (!value_of(env, "HOME").empty()) return ok();
   std::erase_if(env, [](const std::string& entry) { return entry.starts_with("HOME="); });
   std::string home = "/";
-  if (const auto text = sys::read_file("/etc/passwd", 4 << 20))
+  const auto text = sys::read_file("/etc/passwd", 4 << 20);
+  if (!text && is_shortage(text.error().code())) return text.error();
+  if (text)
     if (const auto user = find_user(*text, uid); user && user->home.starts_with('/')) home = user->home;
   env.push_back("HOME=" + home);
+  return ok();
 }
 
 }  // namespace caisson::runtime

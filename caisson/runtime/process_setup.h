@@ -60,6 +60,6 @@ class ProcessSetup {
 Result<std::string> find_program(const std::string& name, const std::vector<std::string>& env);
 
 // HOME from the container's /etc/passwd when the environment has none, as runc. In the container's root.
-void add_home(std::vector<std::string>& env, std::uint32_t uid);
+Result<void> add_home(std::vector<std::string>& env, std::uint32_t uid);
 
 }  // namespace caisson::runtime

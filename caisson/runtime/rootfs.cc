@@ -32,13 +32,13 @@ Error failure(long result, std::string_view call) { return Error::os(static_cast
 bool has_mode(const std::string& data) { return data.starts_with("mode=") || data.find(",mode=") != data.npos; }
 
 // As runc: a tmpfs that says nothing of its mode looks like the directory it covers. Empty: there is none.
-std::string mode_of(int root, const std::string& path) {
+Result<std::string> mode_of(int root, const std::string& path) {
   const auto directory = sys::open_in_root(root, path, O_PATH | O_DIRECTORY);
-  if (!directory) return "";
-  const auto st = sys::status_of(directory->get());
-  if (!st) return "";
+  if (!directory && (directory.error().is(ENOENT) || directory.error().is(ENOTDIR))) return std::string();
+  if (!directory) return directory.error();
+  const struct stat st = TRY(sys::status_of(directory->get()));
   char text[12];
-  const auto end = std::to_chars(text, text + sizeof text, st->st_mode & 07777, 8).ptr;
+  const auto end = std::to_chars(text, text + sizeof text, st.st_mode & 07777, 8).ptr;
   return std::string(text, end);
 }
 
@@ -198,7 +198,7 @@ Result<void> Rootfs::mount_filesystem(const MountStep& step) {
     if (opened) target = std::move(*opened);
   }
   std::string mode;
-  if (step.type == "tmpfs" && !has_mode(step.options.data)) mode = mode_of(root_.get(), step.target);
+  if (step.type == "tmpfs" && !has_mode(step.options.data)) mode = TRY(mode_of(root_.get(), step.target));
   sys::Made made = sys::Made::no;
   if (!target) {
     sys::DirectoryInRoot directory = TRY(sys::make_directory_in_root(root_.get(), step.target, 0755));
@@ -332,6 +332,13 @@ Result<void> Rootfs::make_device(const DeviceNode& device) {
   return own(node.get(), device.uid, device.gid);
 }
 
+// An image may have its own; what cannot be removed because of what is mounted there is what was asked for.
+static Result<void> remove_ptmx(int dev) {
+  const long r = sys::raw::call(SYS_unlinkat, dev, "ptmx", 0);
+  if (r < 0 && r != -ENOENT && r != -EBUSY && r != -EROFS) return failure(r, "remove /dev/ptmx");
+  return ok();
+}
+
 Result<void> Rootfs::make_links() {
   static constexpr const char* links[][2] = {{"/proc/self/fd", "fd"},
                                              {"/proc/self/fd/0", "stdin"},
@@ -342,7 +349,7 @@ Result<void> Rootfs::make_links() {
   if (!dev && dev.error().is(ENOENT)) return ok();  // no device was made there either
   if (!dev) return std::move(dev).error();
   for (const auto& link : links) {
-    if (std::string_view(link[1]) == "ptmx") sys::raw::call(SYS_unlinkat, dev->get(), "ptmx", 0);
+    if (std::string_view(link[1]) == "ptmx") TRY(remove_ptmx(dev->get()));
     const long r = sys::raw::call(SYS_symlinkat, link[0], dev->get(), link[1]);
     if (r < 0 && r != -EEXIST) return failure(r, "symlink").during(std::string("/dev/") + link[1]);
   }

@@ -173,7 +173,7 @@ Result<Spawned> spawn_init(InitRequest& request, Channel& parent_end, Channel& c
     TRY(parent_end.go());
   }
   if (staged) {
-    const std::string text = TRY(parent_end.expect(Said::pid));
+    const std::string text = TRY(parent_end.expect_from(pid, Said::pid));
     pid_t init = 0;
     std::from_chars(text.data(), text.data() + text.size(), init);
     sys::Process first(init);

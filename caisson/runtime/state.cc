@@ -48,14 +48,34 @@ Result<void> empty_directory(int dir) {
 
 bool lock_directory(int fd) { return sys::raw::call_retrying(SYS_flock, fd, LOCK_EX | LOCK_NB) == 0; }
 
-bool has_entry(int dir, const char* name) { return sys::raw::call(SYS_faccessat, dir, name, F_OK) == 0; }
+Result<bool> has_entry(int dir, const char* name) {
+  const long r = sys::raw::call(SYS_faccessat, dir, name, F_OK);
+  if (r < 0 && r != -ENOENT) return Error::os(static_cast<int>(-r), "access").during(name);
+  return r == 0;
+}
 
 // Is `path` still this directory, and not a later one of the same name?
-bool is_named(int dir, const std::string& path) {
-  struct stat ours{};
+Result<bool> is_named(int dir, const std::string& path) {
+  const struct stat ours = TRY(sys::status_of(dir));
   struct stat named{};
-  return ::fstat(dir, &ours) == 0 && ::lstat(path.c_str(), &named) == 0 && ours.st_ino == named.st_ino &&
-         ours.st_dev == named.st_dev;
+  if (::lstat(path.c_str(), &named) < 0) {
+    if (errno == ENOENT) return false;
+    return Error::os(errno, "stat").during(path);
+  }
+  return ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+
+// Opened, locked and still there; nothing when it is somebody else's.
+Result<sys::UniqueFd> take_directory(const std::string& path) {
+  auto fd = sys::open_file(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!fd && fd.error().is(ENOENT)) return sys::UniqueFd();
+  if (!fd) return fd;
+  const long r = sys::raw::call_retrying(SYS_flock, fd->get(), LOCK_EX | LOCK_NB);
+  if (r == -EWOULDBLOCK) return sys::UniqueFd();
+  if (r < 0) return Error::os(static_cast<int>(-r), "flock").during(path);
+  const bool named = TRY(is_named(fd->get(), path));
+  if (!named) return sys::UniqueFd();
+  return fd;
 }
 
 }  // namespace
@@ -109,16 +129,18 @@ Result<oci::Spec> Record::config() const {
   return oci::parse_spec(text).during("container " + id_);
 }
 
-bool Record::has_start_fifo() const { return has_entry(fd_.get(), start_fifo_name); }
+Result<bool> Record::has_start_fifo() const { return has_entry(fd_.get(), start_fifo_name); }
 
-Status status_of(const Record& record, const ContainerState& state) {
+Result<Status> status_of(const Record& record, const ContainerState& state) {
   if (state.pid == 0) {
     // Either somebody is creating it and holds the lock, or that somebody was killed.
     if (!record.try_lock()) return Status::creating;
     return Status::stopped;
   }
-  if (!sys::is_running(state.pid, state.start_time)) return Status::stopped;
-  return record.has_start_fifo() ? Status::created : Status::running;
+  const bool running = TRY(sys::is_running(state.pid, state.start_time));
+  if (!running) return Status::stopped;
+  const bool waits = TRY(record.has_start_fifo());
+  return waits ? Status::created : Status::running;
 }
 
 Result<Record> StateStore::open_directory(const std::string& id) const {
@@ -150,10 +172,12 @@ Result<Record> StateStore::make_beside(const std::string& id) const {
       made = sys::make_directory_at(AT_FDCWD, path, directory_mode);
     }
     if (!made && !made.error().is(EEXIST)) return std::move(made).error();
-    auto fd = sys::open_file(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    if (!fd && fd.error().is(ENOENT)) continue;
-    if (!fd) return std::move(fd).error();
-    if (lock_directory((*fd).get()) && is_named((*fd).get(), path)) return Record(std::move(*fd), id, path, true);
+    auto fd = take_directory(path);
+    if (fd && *fd) return Record(std::move(*fd), id, path, true);
+    if (!fd) {
+      if (made) (void)sys::raw::call(SYS_unlinkat, AT_FDCWD, path.c_str(), AT_REMOVEDIR);
+      return std::move(fd).error();
+    }
   }  // somebody in another pid namespace has our number
   return Error::of(Kind::conflict, "cannot make a directory in " + root_);
 }
@@ -173,9 +197,13 @@ Result<Record> StateStore::create(const std::string& id) const {
     if (r == -ENAMETOOLONG) return Error::of(Kind::invalid, "invalid container ID format: longer than a file name");
     if (r != -EEXIST) return Error::os(static_cast<int>(-r), "rename").during(path);
     const auto there = open_directory(id);
-    if (!there) continue;  // removed meanwhile
-    if (!(*there).try_lock() || has_entry((*there).fd(), state_name)) return already_exists();
-    if (!is_named((*there).fd(), path)) continue;  // replaced before we had the lock
+    if (!there && there.error().kind() == Kind::not_found) continue;  // removed meanwhile
+    if (!there) return there.error();
+    if (!(*there).try_lock()) return already_exists();
+    const bool complete = TRY(has_entry((*there).fd(), state_name));
+    if (complete) return already_exists();
+    const bool still = TRY(is_named((*there).fd(), path));
+    if (!still) continue;  // replaced before we had the lock
     TRY(empty_directory((*there).fd()));
     (void)sys::raw::call(SYS_unlinkat, AT_FDCWD, path.c_str(), AT_REMOVEDIR);  // the rename tells
   }
@@ -183,7 +211,8 @@ Result<Record> StateStore::create(const std::string& id) const {
 }
 
 Result<void> StateStore::remove(Record record) const {
-  if (!is_named(record.fd(), record.path())) return does_not_exist(record.id());
+  const bool named = TRY(is_named(record.fd(), record.path()));
+  if (!named) return does_not_exist(record.id());
   TRY(empty_directory(record.fd()).during("container " + record.id()));
   const long r = sys::raw::call(SYS_unlinkat, AT_FDCWD, record.path().c_str(), AT_REMOVEDIR);
   if (r < 0) return Error::os(static_cast<int>(-r), "rmdir").during(record.path());

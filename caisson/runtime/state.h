@@ -77,7 +77,7 @@ class Record {
   Result<std::string> config_text() const;
   Result<oci::Spec> config() const;
 
-  bool has_start_fifo() const;
+  Result<bool> has_start_fifo() const;
   bool try_lock() const;
   //   errors  conflict: another command works on it for longer than that
   Result<void> lock(std::chrono::milliseconds limit) const;
@@ -97,7 +97,7 @@ class Record {
 
 // What ROOT says a container's pid is doing. Frozen or not is the cgroup's to say: created and running
 // may be paused too (commands.h, current_status).
-Status status_of(const Record& record, const ContainerState& state);
+Result<Status> status_of(const Record& record, const ContainerState& state);
 
 class StateStore {
  public:

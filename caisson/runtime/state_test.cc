@@ -179,11 +179,11 @@ TEST_F(Store, StatusFollowsThePidItsStartTimeAndTheFifo) {
   const auto record = store().open("a");
   ASSERT_TRUE(record);
   ContainerState state = *(*record).load();
-  EXPECT_EQ(status_of(*record, state), Status::running);
+  EXPECT_EQ(*status_of(*record, state), Status::running);
   ASSERT_EQ(::mkfifoat((*record).fd(), start_fifo_name, 0600), 0);
-  EXPECT_EQ(status_of(*record, state), Status::created);
+  EXPECT_EQ(*status_of(*record, state), Status::created);
   state.start_time += 1;
-  EXPECT_EQ(status_of(*record, state), Status::stopped);
+  EXPECT_EQ(*status_of(*record, state), Status::stopped);
 }
 
 TEST_F(Store, WithoutAPidItIsBeingCreatedAsLongAsItsCreatorLives) {
@@ -192,9 +192,9 @@ TEST_F(Store, WithoutAPidItIsBeingCreatedAsLongAsItsCreatorLives) {
   const ContainerState state = (*creator).fresh_state();
   ASSERT_TRUE((*creator).save(state));
   (*creator).keep();
-  EXPECT_EQ(status_of(*store().open("a"), state), Status::creating);
+  EXPECT_EQ(*status_of(*store().open("a"), state), Status::creating);
   (*creator).unlock();
-  EXPECT_EQ(status_of(*store().open("a"), state), Status::stopped);
+  EXPECT_EQ(*status_of(*store().open("a"), state), Status::stopped);
 }
 
 TEST(State, HooksReadTheRuntimeSpecsState) {

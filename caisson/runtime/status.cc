@@ -14,7 +14,7 @@ Result<cgroup::Group> group_of(const ContainerState& state) {
 }
 
 Result<Status> current_status(const Record& record, const ContainerState& state) {
-  const Status status = status_of(record, state);
+  const Status status = TRY(status_of(record, state));
   if (status != Status::running && status != Status::created) return status;
   const cgroup::Group group = TRY(group_of(state));
   const bool frozen = TRY(group.is_frozen());
@@ -33,7 +33,9 @@ Result<sys::Pidfd> open_init(const ContainerState& state) {
   auto init = sys::Pidfd::open(state.pid);
   if (!init && init.error().kind() == Kind::not_found) return not_running();
   // In this order: the descriptor holds whoever had the pid, and only then is it asked when that one started.
-  if (init && !sys::is_running(state.pid, state.start_time)) return not_running();
+  if (!init) return init;
+  const bool running = TRY(sys::is_running(state.pid, state.start_time));
+  if (!running) return not_running();
   return init;
 }
 

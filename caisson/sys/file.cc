@@ -99,6 +99,11 @@ Result<void> make_directories(const std::string& path, mode_t mode) {
   return ok();
 }
 
+bool is_absent(const std::string& path) {
+  const long r = raw::call(SYS_faccessat, AT_FDCWD, path.c_str(), F_OK);
+  return r == -ENOENT || r == -ENOTDIR;
+}
+
 bool exists(const std::string& path) { return raw::call(SYS_faccessat, AT_FDCWD, path.c_str(), F_OK) == 0; }
 
 Result<struct stat> status_of(int fd) {

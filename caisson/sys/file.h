@@ -51,7 +51,9 @@ Result<void> replace_file(const std::string& path, std::string_view text, mode_t
 Result<void> make_directory_at(int dir, const std::string& path, mode_t mode);  // os EEXIST when there
 Result<void> make_directories(const std::string& path, mode_t mode);            // mkdir -p, on the host's own paths
 
-bool exists(const std::string& path);  // follows links; false on any error
+bool exists(const std::string& path);
+// For what is destroyed when something else is gone: an error that says nothing about it is not absence.
+bool is_absent(const std::string& path);  // follows links; false on any error
 Result<struct stat> status_of(int fd);
 Result<std::string> read_link_at(int dir, const std::string& path);
 

@@ -43,10 +43,11 @@ Result<ProcessStat> process_stat(pid_t pid) {
   return *parsed;
 }
 
-bool is_running(pid_t pid, std::uint64_t start_time) {
+Result<bool> is_running(pid_t pid, std::uint64_t start_time) {
   if (pid <= 0) return false;
   const auto stat = process_stat(pid);
-  if (!stat) return false;
+  if (!stat && stat.error().is(ESRCH)) return false;
+  if (!stat) return stat.error();
   return !(*stat).gone() && (start_time == 0 || (*stat).start_time == start_time);
 }
 

@@ -28,6 +28,7 @@ std::optional<ProcessStat> parse_process_stat(std::string_view line);
 Result<ProcessStat> process_stat(pid_t pid);
 
 // True if `pid` runs, is not a zombie, and is the process that started then. start_time 0 matches any.
-bool is_running(pid_t pid, std::uint64_t start_time);
+// False only when it has ended or is somebody else's pid by now. start_time 0: whoever has the pid.
+Result<bool> is_running(pid_t pid, std::uint64_t start_time);
 
 }  // namespace caisson::sys

@@ -26,10 +26,10 @@ TEST(ProcessStat, ThisProcessRunsAndOnlyWithItsOwnStartTime) {
   const auto stat = process_stat(::getpid());
   ASSERT_TRUE(stat);
   EXPECT_EQ((*stat).parent, ::getppid());
-  EXPECT_TRUE(is_running(::getpid(), (*stat).start_time));
-  EXPECT_FALSE(is_running(::getpid(), (*stat).start_time + 1));
-  EXPECT_TRUE(is_running(::getpid(), 0));
-  EXPECT_FALSE(is_running(0, 0));
+  EXPECT_TRUE(*is_running(::getpid(), (*stat).start_time));
+  EXPECT_FALSE(*is_running(::getpid(), (*stat).start_time + 1));
+  EXPECT_TRUE(*is_running(::getpid(), 0));
+  EXPECT_FALSE(*is_running(0, 0));
 }
 
 TEST(ProcessStat, AMissingProcessIsEsrch) {

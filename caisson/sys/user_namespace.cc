@@ -6,10 +6,9 @@
 
 namespace caisson::sys {
 
-bool in_user_namespace() {
-  const auto map = read_start_at(AT_FDCWD, "/proc/self/uid_map");
-  if (!map) return false;
-  const char* at = (*map).c_str();
+Result<bool> in_user_namespace() {
+  const std::string map = TRY(read_start_at(AT_FDCWD, "/proc/self/uid_map"));
+  const char* at = map.c_str();
   char* end = nullptr;
   const unsigned long long inside = std::strtoull(at, &end, 10);
   const unsigned long long outside = std::strtoull(end, &end, 10);

@@ -3,9 +3,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "caisson/base/result.h"
+
 namespace caisson::sys {
 
-// True unless /proc/self/uid_map is the initial namespace's identity map; false if it cannot be read.
-bool in_user_namespace();
+// True unless /proc/self/uid_map is the initial namespace's identity map.
+Result<bool> in_user_namespace();
 
 }  // namespace caisson::sys
