@@ -39,7 +39,8 @@ Result<Systemd> own_systemd(const Context& context) {
   auto directory = sys::open_file("/run/systemd/system", O_PATH | O_DIRECTORY | O_NOFOLLOW);
   if (!directory)
     return Error::of(Kind::unsupported, "systemd not running on this host, cannot use systemd cgroups manager");
-  if (!is_rootless(context)) return Systemd::system;
+  const bool rootless = TRY(is_rootless(context));
+  if (!rootless) return Systemd::system;
   const struct stat owner = TRY(sys::status_of((*directory).get()));
   return ::geteuid() == 0 && owner.st_uid == 0 ? Systemd::system : Systemd::user;
 }
