@@ -40,6 +40,7 @@ DEFAULT = (ENOMEM, EPERM)
 TOLERATED = {
     "close": "the kernel has closed it whatever it says",
     "brk": "malloc takes mmap then",
+    "close_range": "each descriptor is closed by itself then; the report of the descriptors proves it",
     "munmap": "the memory goes with the process",
     "getrandom": "libc seeds its allocator with the clock then",
     "readlink": "libc looks for its own path, which a static program does not use",
