@@ -53,8 +53,8 @@ bool filter_with(const seccomp::Program* program) {
   if (args.empty()) args.push_back(hook.path);
   const auto argv = pointers(args);
   const std::vector<std::string>* const given = hook.env ? &*hook.env : setting.env;
-  const std::vector<std::string> none;  // named: what is pointed to must live until execve
-  const auto env = pointers(given != nullptr ? *given : none);
+  const std::vector<std::string> nothing;  // named: what is pointed to must live until execve
+  const auto env = pointers(given != nullptr ? *given : nothing);
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
