@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "caisson/oci/guest_path.h"
+#include "caisson/runtime/overlay_by_path.h"
 #include "caisson/sys/file.h"
 #include "caisson/sys/map_namespace.h"
 #include "caisson/sys/process.h"
@@ -37,44 +38,60 @@ Result<UniqueFd> clone_mapped(const std::string& path, Recursive recursive, int 
   return tree;
 }
 
-// Files are made in idmapped layers as the one who mounts them: that must be an id that the maps know, or the overlay
-// is silently read-only (EOVERFLOW). The caller has the container root's file system ids.
-Result<UniqueFd> overlay(const RootPlan& root, int user_namespace) {
-  std::vector<UniqueFd> layers;
-  std::vector<sys::FilesystemOption> options;
+// Upper and work by descriptor, in the clone that holds both.
+struct Writable {
+  UniqueFd upper, work;
+};
+
+Result<OverlayLayers> clone_layers(const RootPlan& root, int user_namespace) {
+  OverlayLayers out;
   for (const std::string& lower : root.lower) {
     UniqueFd layer = TRY(clone_mapped(lower, Recursive::no, user_namespace));
-    options.push_back({"lowerdir+", "", layer.get()});
-    layers.push_back(std::move(layer));
+    out.lower.push_back(std::move(layer));
   }
-  if (!root.upper.empty()) {
-    // Two separate clones would be two mounts, and overlayfs wants upper and work on one.
-    const std::size_t slash = root.upper.rfind('/');
-    const std::string parent = root.upper.substr(0, slash);
-    if (root.work.substr(0, root.work.rfind('/')) != parent)
-      return Error::of(Kind::invalid, "upper and work must be in one directory");
-    UniqueFd above = TRY(clone_mapped(parent, Recursive::no, user_namespace));
-    UniqueFd upper = TRY(sys::open_at(above.get(), root.upper.substr(slash + 1), O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-    UniqueFd work =
-        TRY(sys::open_at(above.get(), root.work.substr(root.work.rfind('/') + 1), O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-    options.push_back({"upperdir", "", upper.get()});
-    options.push_back({"workdir", "", work.get()});
-    layers.push_back(std::move(above));  // closed, the clone would be dissolved: its directories are in no mount then
-    layers.push_back(std::move(upper));
-    layers.push_back(std::move(work));
+  // The engine's own mount of the same layers stays where it is: it would be EBUSY with an index.
+  out.options = root.overlay_options;
+  out.options.emplace_back("index=off");
+  if (root.upper.empty()) return out;
+  // Two separate clones would be two mounts, and overlayfs wants upper and work on one.
+  const std::size_t slash = root.upper.rfind('/');
+  const std::string parent = root.upper.substr(0, slash);
+  if (root.work.substr(0, root.work.rfind('/')) != parent)
+    return Error::of(Kind::invalid, "upper and work must be in one directory");
+  out.above = TRY(clone_mapped(parent, Recursive::no, user_namespace));
+  out.upper = root.upper.substr(slash + 1);
+  out.work = root.work.substr(root.work.rfind('/') + 1);
+  return out;
+}
+
+// source: "lowerdir+", "upperdir" and "workdir" take descriptors since Linux 6.13, and those of detached mounts too
+Result<UniqueFd> overlay_by_descriptor(const OverlayLayers& layers) {
+  std::vector<sys::FilesystemOption> options;
+  for (const UniqueFd& lower : layers.lower) options.push_back({"lowerdir+", "", lower.get()});
+  Writable writable;
+  if (layers.above) {
+    constexpr int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+    writable.upper = TRY(sys::open_at(layers.above.get(), layers.upper, flags));
+    writable.work = TRY(sys::open_at(layers.above.get(), layers.work, flags));
+    options.push_back({"upperdir", "", writable.upper.get()});
+    options.push_back({"workdir", "", writable.work.get()});
   }
-  for (const std::string& option : root.overlay_options) {
+  for (const std::string& option : layers.options) {
     const std::size_t equals = option.find('=');
     const bool flag = equals == std::string::npos;
     options.push_back({option.substr(0, equals), flag ? "" : option.substr(equals + 1), -1});
   }
-  // The engine's own mount of the same layers stays where it is: it would be EBUSY with an index.
-  options.push_back({"index", "off", -1});
   options.push_back({"source", "overlay", -1});
-  auto made = sys::new_filesystem("overlay", options.data(), options.size(), 0);
+  return sys::new_filesystem("overlay", options.data(), options.size(), 0);
+}
+
+// Files are made in idmapped layers as the one who mounts them: that must be an id that the maps know, or the overlay
+// is silently read-only (EOVERFLOW). The caller has the container root's file system ids.
+Result<UniqueFd> overlay(const RootPlan& root, int user_namespace) {
+  const OverlayLayers layers = TRY(clone_layers(root, user_namespace));
+  auto made = overlay_by_descriptor(layers);
   const bool old = !made && (made.error().is(EOPNOTSUPP) || made.error().is(EINVAL));
-  if (old) return std::move(made).error().during("its layers by descriptor (Linux 6.13 or later)");
-  return made;
+  return old ? overlay_by_path(root.path, layers) : std::move(made);
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ NOT_EMULATED = "-*InUnderFourMilliseconds"  # gtest filter: what measures time
 PYTHON = ["/usr/bin/python3", "-B"]
 SHORT = ["unit.cgroup", "unit.runtime", "unit.nest", "tests.runtime.cgroups"]
 LAWS = "laws_resources|paused|exec_joins|errors_come_back_apart|wait_gives|nothing_is_left|privileged_exec|read_only"
-ENGINES = {"docker20": LAWS, "podman4": LAWS, "containerd16": "ctr.(Run|Task|Event)"}  # a nest needs 6.13
+ENGINES = {"docker20": LAWS, "podman4": LAWS, "containerd16": "ctr.(Run|Task|Event)"}
 SECONDS = 900  # for one case: emulated, all is some ten times slower
 
 
@@ -40,10 +40,7 @@ def cases():
     for path in sorted(BUILD.glob("*_test")):
         found["unit." + path.name[:-5]] = ([path], {"LD_LIBRARY_PATH": str(SOURCE / "out" / "lib"), "GTEST_FILTER": NOT_EMULATED})
     runtime = {"CAISSON_TEST_RUNTIME": str(BUILD / "caisson-runtime")}
-    old = tuple(int(part) for part in platform.release().split(".")[:2]) < (6, 13)
-    if old:
-        print("left out: tests.nest: a nest on an overlay needs Linux 6.13", flush=True)
-    for folder in ("runtime", "escape", *(() if old else ("nest",)), "vm"):
+    for folder in ("runtime", "escape", "nest", "vm"):
         for path in sorted((SOURCE / "tests" / folder).glob("*_test.py")):
             if folder != "vm" or path.name.startswith("guest_"):
                 found[f"tests.{folder}.{path.name[:-8]}"] = ([*PYTHON, path], {} if folder == "nest" else runtime)
