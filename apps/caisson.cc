@@ -2,7 +2,9 @@
 // Layer: apps. `caisson-runtime ...` and `caisson runtime ...` are the same.
 // SPDX-License-Identifier: Apache-2.0
 #include <malloc.h>
+#include <unistd.h>
 
+#include <new>
 #include <string_view>
 
 #include "caisson/nest/main.h"
@@ -31,9 +33,17 @@ constexpr std::string_view usage =
     "  nest      an OCI runtime whose containers can hold container engines; also by the name caisson-nest\n\n"
     "`caisson COMMAND --help` tells more.\n";
 
+// Memory is gone: whoever waits for us must read why, and nothing can be allocated to say it.
+[[noreturn]] void out_of_memory() {
+  constexpr std::string_view text = "out of memory\n";
+  (void)::write(STDERR_FILENO, text.data(), text.size());
+  ::_exit(1);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::set_new_handler(out_of_memory);
   // Memory is asked for once instead of a page at a time: a container's start is counted in system calls.
   ::mallopt(M_TOP_PAD, 1 << 20);
   std::string_view name = argc > 0 ? argv[0] : "";

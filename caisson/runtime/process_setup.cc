@@ -245,7 +245,7 @@ std::string refusal(const std::string& path, int& error) {
   const long r = raw::call(SYS_faccessat2, AT_FDCWD, path.c_str(), X_OK, AT_EACCESS);
   if (r < 0 && r != -EACCES) {
     error = static_cast<int>(-r);
-    return "access " + path;
+    return "faccessat2 " + path;
   }
   if (r < 0 || (st.st_mode & 0111) == 0) {
     error = EACCES;
@@ -277,7 +277,7 @@ Result<std::string> find_program(const std::string& name, const std::vector<std:
     const char* text = ::strerrordesc_np(error);
     return Error::of(
         Kind::os,
-        quoted + (why.starts_with("stat ") || why.starts_with("access ") ? why + ": " + lower_case(text) : why));
+        quoted + (why.starts_with("stat ") || why.starts_with("faccessat2 ") ? why + ": " + lower_case(text) : why));
   }
   std::string_view path = value_of(env, "PATH");
   bool forbidden = false;

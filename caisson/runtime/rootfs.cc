@@ -193,6 +193,7 @@ Result<void> Rootfs::mount_filesystem(const MountStep& step) {
   UniqueFd target;
   if (kernel_view) {
     auto opened = sys::open_in_root(root_.get(), step.target, O_PATH | O_DIRECTORY, sys::Links::refuse);
+    if (!opened && opened.error().kind() == Kind::unsupported) return std::move(opened).error();
     if (!opened && !opened.error().is(ENOENT))
       return Error::of(Kind::invalid, step.target + " must be mounted on ordinary directory");
     if (opened) target = std::move(*opened);

@@ -53,7 +53,7 @@ Result<void> seal_executable(char** argv) {
   static char name[] = "caisson-runtime";
   argv[0] = name;
   const long r = sys::raw::call(SYS_execveat, safe->get(), "", argv, environ, AT_EMPTY_PATH);
-  return Error::os(static_cast<int>(-r), "run the sealed executable");
+  return Error::os(static_cast<int>(-r), "execveat").during("run the sealed executable");
 }
 
 }  // namespace caisson::runtime
