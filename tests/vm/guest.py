@@ -31,7 +31,8 @@ def environment():
             "CAISSON_TEST_NEST": str(BUILD / "caisson-nest"),
             "CAISSON_TEST_PROBE": str(BUILD / "tests/runtime/runtime_probe"),
             "CAISSON_TEST_STORM": str(BUILD / "tests/nest/nest_storm"),
-            "CAISSON_TEST_ATTEMPTS": str(BUILD / "tests/nest/nest_attempts"), "CAISSON_PATIENCE": "180"}
+            "CAISSON_TEST_ATTEMPTS": str(BUILD / "tests/nest/nest_attempts"),
+            "CAISSON_TEST_WITHOUT": str(BUILD / "tests/tools/without"), "CAISSON_PATIENCE": "180"}
 
 
 def cases():
