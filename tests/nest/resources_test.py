@@ -34,7 +34,8 @@ class Cgroups(NestTest):
 
     def test_it_sees_itself_at_the_root(self):
         for line in self.nest("cat", "/proc/self/cgroup").run().out.splitlines():
-            self.assertTrue(line.endswith(":/"), line)
+            # On v2 its first process is in a leaf, so that the nest's own root can have controllers.
+            self.assertIn(line.split(":")[2], ("/", "/init.scope") if line.startswith("0:") else ("/",), line)
 
     def test_it_cannot_raise_its_own_limits(self):
         name = "memory/memory.limit_in_bytes" if "memory" in cgroup_mounts() else "memory.max"
@@ -93,6 +94,9 @@ class Devices(NestTest):
 class Limits(NestTest):
     def test_limits_beyond_our_own_are_clamped(self):
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        with open("/proc/sys/fs/nr_open") as file:
+            if hard >= int(file.read()):
+                self.skipTest("machine: the limit is the kernel's own, fs.nr_open")
         nest = self.nest().shell("ulimit -Hn")
         nest.process["rlimits"] = [{"type": "RLIMIT_NOFILE", "soft": hard + 5, "hard": hard + 5}]
         self.assertIn(int(nest.run().out), (hard, hard + 5))  # hard + 5: with CAP_SYS_RESOURCE
