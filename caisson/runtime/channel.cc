@@ -30,7 +30,8 @@ Result<std::string> Channel::expect(Said said) const {
   Saying heard = TRY(listen());
   if (heard.said == said) return std::move(heard.text);
   if (heard.said == Said::failed) return error_of(heard.text);
-  if (heard.said == Said::ended) return Error::of(Kind::os, "the container's first process died");
+  if (heard.said == Said::ended)
+    return Error::of(Kind::os, "the container's first process died (is the memory limit too low?)");
   return Error::of(Kind::internal,
                    std::string("unexpected message from the container: ") + static_cast<char>(heard.said));
 }
