@@ -4,6 +4,7 @@ Layer: tests, on faults.py. What is scarce is scarce for the call alone: a mount
 SPDX-License-Identifier: Apache-2.0
 """
 import contextlib
+import itertools
 import os
 import unittest
 
@@ -33,14 +34,15 @@ class Exhaustion(FaultTest):
         return os.path.join(path, "cgroup.procs")
 
     def empty_pools(self):
-        for path in self.pools:
-            def removed():
-                with contextlib.suppress(FileNotFoundError):
-                    self.reap_all()
-                    with contextlib.suppress(OSError):
-                        os.rmdir(path)
-                return not os.path.exists(path)
-            wait_until(removed, f"{path} is empty")
+        """Away with them, and with what a container below one made of its name in the other hierarchies."""
+        for name, mount in itertools.product({os.path.basename(path) for path in self.pools}, set(cgroup_mounts().values())):
+            wait_until(lambda path=os.path.join(mount, name): self.removed(path), f"{name} is empty in {mount}")
+
+    def removed(self, path):
+        self.reap_all()
+        with contextlib.suppress(OSError):
+            os.rmdir(path)
+        return not os.path.exists(path)
 
     @staticmethod
     def inside(procs):
