@@ -397,7 +397,7 @@ Result<void> write_pid_file(const std::string& path, pid_t pid) {
   if (found < 0 && errno != ENOENT) return Error::os(errno, "stat").during("--pid-file " + path);
   if (found == 0 && !S_ISREG(st.st_mode))
     return Error::of(Kind::invalid, "--pid-file " + path + ": is there and no ordinary file");
-  return sys::replace_file(path, std::to_string(pid), 0644).during("--pid-file");
+  return sys::place_file(path, std::to_string(pid), 0644).during("--pid-file");
 }
 
 Result<void> send_pidfd(const std::string& path, pid_t pid, const char* name) {

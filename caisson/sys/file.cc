@@ -85,6 +85,22 @@ Result<void> replace_file(const std::string& path, std::string_view text, mode_t
   return replace_file_at(AT_FDCWD, path, text, mode);
 }
 
+Result<void> place_file(const std::string& path, std::string_view text, mode_t mode) {
+  const std::size_t slash = path.rfind('/');
+  auto fd = open_file(slash == path.npos ? "." : path.substr(0, slash + 1), O_WRONLY | O_TMPFILE, mode);
+  if (!fd && (fd.error().is(EOPNOTSUPP) || fd.error().is(EISDIR))) return replace_file(path, text, mode);
+  if (!fd) return std::move(fd).error();
+  TRY(write_all(fd->get(), text).during(path));
+  const std::string nameless = "/proc/self/fd/" + std::to_string(fd->get());
+  long r = -EEXIST;
+  for (int attempt = 0; attempt < 64 && r == -EEXIST; ++attempt) {
+    if (attempt > 0) raw::call(SYS_unlinkat, AT_FDCWD, path.c_str(), 0);  // the link tells
+    r = raw::call(SYS_linkat, AT_FDCWD, nameless.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW);
+  }
+  if (r < 0) return failure(r, "link", path);
+  return ok();
+}
+
 Result<void> make_directory_at(int dir, const std::string& path, mode_t mode) {
   if (const long r = raw::call(SYS_mkdirat, dir, path.c_str(), mode); r < 0) return failure(r, "mkdir", path);
   return ok();

@@ -48,6 +48,10 @@ inline Result<void> write_once(const std::string& path, std::string_view text) {
 Result<void> replace_file_at(int dir, const std::string& name, std::string_view text, mode_t mode);
 Result<void> replace_file(const std::string& path, std::string_view text, mode_t mode);
 
+// The same where nobody cleans up after a writer that was killed: nothing is beside at any moment. A file that was
+// there is away for a moment. On a file system without O_TMPFILE: as replace_file().
+Result<void> place_file(const std::string& path, std::string_view text, mode_t mode);
+
 Result<void> make_directory_at(int dir, const std::string& path, mode_t mode);  // os EEXIST when there
 Result<void> make_directories(const std::string& path, mode_t mode);            // mkdir -p, on the host's own paths
 
