@@ -86,7 +86,10 @@ Result<void> take_lock(const Record& record) {
 
 Result<int> delete_by_force(Context& context, const std::string& id) {
   auto record = context.store.open(id);
-  if (!record && record.error().kind() == Kind::not_found) return 0;
+  if (!record && record.error().kind() == Kind::not_found) {
+    context.store.sweep();  // it may have been killed before it had the name
+    return 0;
+  }
   if (!record) return std::move(record).error();
   TRY(take_lock(*record));
   auto state = (*record).load();

@@ -18,6 +18,7 @@ namespace {
 constexpr mode_t directory_mode = 0711;
 constexpr char state_name[] = "state.json";
 constexpr char config_name[] = "config.json";
+constexpr char nameless = '~';  // begins no container's ID
 
 Error does_not_exist(std::string_view id) {
   // runc says "container does not exist", crun names the container: callers look for either.
@@ -76,6 +77,12 @@ Result<sys::UniqueFd> take_directory(const std::string& path) {
   const bool named = TRY(is_named(fd->get(), path));
   if (!named) return sys::UniqueFd();
   return fd;
+}
+
+// A creator holds the lock of its own from before it looks at it again until it renames it.
+void remove_if_left(const std::string& path) {
+  const auto fd = take_directory(path);
+  if (fd && *fd) (void)sys::raw::call(SYS_unlinkat, AT_FDCWD, path.c_str(), AT_REMOVEDIR);
 }
 
 }  // namespace
@@ -160,12 +167,11 @@ Result<Record> StateStore::open(const std::string& id, Lock lock) const {
   return record;
 }
 
-// A new locked directory under a name that no container can have. Killed before it is renamed, its maker leaves an
-// empty directory, which the next one with that pid takes.
+// A locked directory under a name that no container can have: the first that nobody holds. Killed before it is renamed,
+// its maker leaves an empty one, which the next creator takes, or sweep().
 Result<Record> StateStore::make_beside(const std::string& id) const {
-  for (int attempt = 0; attempt < 64; ++attempt) {
-    const std::string path =
-        root_ + "/~" + std::to_string(::getpid()) + (attempt > 0 ? "." + std::to_string(attempt) : "");
+  for (int attempt = 0; attempt < 4096; ++attempt) {
+    const std::string path = root_ + "/" + nameless + std::to_string(attempt);
     auto made = sys::make_directory_at(AT_FDCWD, path, directory_mode);
     if (!made && made.error().is(ENOENT)) {
       TRY(sys::make_directories(root_, directory_mode));
@@ -178,7 +184,7 @@ Result<Record> StateStore::make_beside(const std::string& id) const {
       if (made) (void)sys::raw::call(SYS_unlinkat, AT_FDCWD, path.c_str(), AT_REMOVEDIR);
       return std::move(fd).error();
     }
-  }  // somebody in another pid namespace has our number
+  }
   return Error::of(Kind::conflict, "cannot make a directory in " + root_);
 }
 
@@ -225,8 +231,10 @@ Result<std::vector<std::string>> StateStore::ids() const {
   auto entries = sys::list_directory(root_);
   if (!entries && entries.error().is(ENOENT)) return out;
   if (!entries) return std::move(entries).error();
-  for (sys::DirectoryEntry& entry : *entries)
+  for (sys::DirectoryEntry& entry : *entries) {
+    if (entry.name.starts_with(nameless)) remove_if_left(root_ + "/" + entry.name);
     if (oci::validate_id(entry.name)) out.push_back(std::move(entry.name));
+  }
   std::sort(out.begin(), out.end());
   return out;
 }

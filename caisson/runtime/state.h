@@ -117,7 +117,10 @@ class StateStore {
   // The record must hold the lock, or (damaged state) be the directory that has the name now.
   Result<void> remove(Record record) const;
 
-  Result<std::vector<std::string>> ids() const;  // sorted; empty when ROOT is not there
+  Result<std::vector<std::string>> ids() const;  // sorted; empty when ROOT is not there; sweeps too
+
+  // Takes away the nameless directories of creators that were killed; best effort.
+  void sweep() const { (void)ids(); }
 
  private:
   std::string path_of(const std::string& id) const { return root_ + "/" + id; }

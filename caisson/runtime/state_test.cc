@@ -1,6 +1,7 @@
 #include "caisson/runtime/state.h"
 
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 
 #include <cstdlib>
@@ -128,6 +129,39 @@ TEST_F(Store, WhatAKilledCreatorLeftIsReplaced) {
   const auto record = store().create("a");
   ASSERT_TRUE(record) << record.error().message();
   EXPECT_FALSE((*record).config_text());
+}
+
+// As a creator leaves it that was killed before it gave the directory its name.
+void leave_nameless(const StateStore& store) {
+  ASSERT_TRUE(sys::make_directories(store.root(), 0700));
+  ASSERT_TRUE(sys::make_directory_at(AT_FDCWD, store.root() + "/~0", 0711));
+}
+
+TEST_F(Store, WhatACreatorLeftThatWasKilledBeforeTheNameIsTakenByTheNext) {
+  leave_nameless(store());
+  make(store(), "a");
+  EXPECT_EQ((*sys::list_directory(store().root())).size(), 1u);
+}
+
+TEST_F(Store, WhatACreatorLeftThatWasKilledBeforeTheNameIsSweptByAList) {
+  leave_nameless(store());
+  EXPECT_TRUE((*store().ids()).empty());
+  EXPECT_TRUE((*sys::list_directory(store().root())).empty());
+}
+
+TEST_F(Store, ACreatorAtWorkIsNotSwept) {
+  leave_nameless(store());
+  {
+    const auto held = sys::open_file(store().root() + "/~0", O_RDONLY | O_DIRECTORY);
+    ASSERT_TRUE(held);
+    ASSERT_EQ(::flock((*held).get(), LOCK_EX), 0);
+    store().sweep();
+    EXPECT_TRUE(sys::exists(store().root() + "/~0"));
+    const auto other = store().create("a");
+    EXPECT_TRUE(other) << other.error().message();
+  }
+  store().sweep();
+  EXPECT_FALSE(sys::exists(store().root() + "/~0"));
 }
 
 TEST_F(Store, AMissingContainerHasBothSpellings) {
