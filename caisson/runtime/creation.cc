@@ -162,10 +162,12 @@ class Creation {
 
   Result<void> in_cgroup(Record& record) {
     std::optional<cgroup::Group> group;
-    if (context_.cgroup_manager != CgroupManager::disabled) group = TRY(make_group());
+    if (context_.cgroup_manager != CgroupManager::disabled) group = TRY(make_group(record));
     auto made = [&]() -> Result<void> {
       if (!group) return in_group(record);
-      state_.cgroup = cgroup::print(group->placement());
+      std::string made_in = cgroup::print(group->placement());
+      if (made_in != state_.cgroup) saved_ = false;
+      state_.cgroup = std::move(made_in);
       group_ = &*group;
       return in_group(record);
     }();
@@ -182,7 +184,14 @@ class Creation {
     return made;
   }
 
-  Result<cgroup::Group> make_group() {
+  // Of what is about to be made: from here `delete --force` knows what to take away if we are killed.
+  Result<void> announce(const Record& record, const cgroup::Placement& placement) {
+    state_.cgroup = cgroup::print(placement);
+    saved_ = true;
+    return record.save(state_);
+  }
+
+  Result<cgroup::Group> make_group(const Record& record) {
     const std::string& path = bundle_.spec.linux.cgroups_path;
     oci::Resources resources = bundle_.spec.linux.resources.value_or(oci::Resources{});
     resources.devices = bundle_.plan.device_rules;
@@ -191,9 +200,11 @@ class Creation {
                                     .devices = rootless ? cgroup::Devices::best_effort : cgroup::Devices::enforce};
     cgroup::Placement placement;
     if (context_.cgroup_manager == CgroupManager::systemd) {
-      StartedUnit started = TRY(StartedUnit::start(context_, path, arguments_.id(), resources));
+      StartedUnit started = TRY(StartedUnit::plan(context_, path, arguments_.id()));
+      started.note(state_);
+      TRY(announce(record, started.placement()));
+      TRY(started.start(arguments_.id(), resources));
       unit_.emplace(std::move(started));
-      unit_->note(state_);
       placement = unit_->placement();
       permissions.denied = cgroup::Denied::fail;
       permissions.beside = unit_->member();
@@ -201,6 +212,7 @@ class Creation {
     } else {
       const cgroup::Layout layout = TRY(cgroup::load_layout());
       placement = TRY(cgroup::place(layout, path, arguments_.id()).during("linux.cgroupsPath"));
+      TRY(announce(record, placement));
     }
     cgroup::Group group = TRY(cgroup::Group::create(std::move(placement), &resources, permissions));
     auto joined = group.join_fds();
@@ -250,7 +262,7 @@ class Creation {
   Result<void> in_group(Record& record) {
     std::optional<RdtGroup> rdt;
     if (bundle_.plan.rdt) rdt = TRY(make_rdt().during("linux.intelRdt"));
-    TRY(record.save(state_));  // from here `delete --force` knows what to clean up if we are killed
+    if (!saved_) TRY(record.save(state_));
     if (images_ != nullptr) return restore(record);
     if (start_by_ == StartBy::fifo) request_.start_fifo = TRY(open_fifo(record));
     request_.record_fd = record.fd();
@@ -272,6 +284,7 @@ class Creation {
     const std::string root = TRY(resctrl_mount());
     RdtGroup group = TRY(make_rdt_group(root, *bundle_.plan.rdt, request_.id));
     state_.rdt = print(group);
+    saved_ = false;
     return group;
   }
 
@@ -349,6 +362,7 @@ class Creation {
   seccomp::Program filter_;
   InitRequest request_;
   ContainerState state_;
+  bool saved_ = false;  // the record has it as it is
   sys::Process init_{-1};
   std::optional<NetDevices> net_devices_;
   const CriuImages* images_ = nullptr;  // of a container that is restored

@@ -71,6 +71,7 @@ StartedUnit::StartedUnit(StartedUnit&& other) noexcept
       systemd_(other.systemd_),
       name_(std::move(other.name_)),
       placement_(std::move(other.placement_)),
+      mode_(other.mode_),
       member_(std::move(other.member_)),
       held_back_(other.held_back_),
       kept_(std::exchange(other.kept_, true)) {}
@@ -81,8 +82,7 @@ StartedUnit::~StartedUnit() {
   (void)manager_.stop(name_.unit);
 }
 
-Result<StartedUnit> StartedUnit::start(const Context& context, const std::string& cgroups_path, const std::string& id,
-                                       const oci::Resources& resources) {
+Result<StartedUnit> StartedUnit::plan(const Context& context, const std::string& cgroups_path, const std::string& id) {
   const Systemd systemd = TRY(own_systemd(context));
   const cgroup::Layout layout = TRY(cgroup::load_layout());
   if (systemd == Systemd::user && layout.mode() != cgroup::Mode::v2)
@@ -91,14 +91,12 @@ Result<StartedUnit> StartedUnit::start(const Context& context, const std::string
   cgroup::UnitName name = TRY(cgroup::parse_unit_name(cgroups_path, id, systemd));
   cgroup::UnitManager manager = TRY(connect(systemd));
   StartedUnit out(std::move(manager), systemd, std::move(name));
-  out.kept_ = true;  // nothing to stop yet
   out.placement_ = TRY(cgroup::place_unit(layout, out.name_, out.manager_.cgroup()));
-  TRY(out.begin(id, resources, layout.mode()));
-  out.kept_ = false;
+  out.mode_ = layout.mode();
   return out;
 }
 
-Result<void> StartedUnit::begin(const std::string& id, const oci::Resources& resources, cgroup::Mode mode) {
+Result<void> StartedUnit::start(const std::string& id, const oci::Resources& resources) {
   const std::int64_t processes = resources.pids ? resources.pids->limit.value_or(-1) : -1;
   if (processes >= 0 && processes < least_processes) held_back_ = resources.pids;
   const auto settings = TRY(cgroup::plan_settings(while_starting(resources), placement_));
@@ -106,11 +104,13 @@ Result<void> StartedUnit::begin(const std::string& id, const oci::Resources& res
   if (!name_.is_slice()) {
     member_ = TRY(make_member());
   }
-  cgroup::Properties properties = cgroup::unit_properties(name_, id, member_.pid(), mode);
+  cgroup::Properties properties = cgroup::unit_properties(name_, id, member_.pid(), mode_);
   append(properties, std::move(limits));
   if (systemd_ == Systemd::system && !resources.devices.empty())
     append(properties, cgroup::device_properties(resources.devices, proc_devices()));
-  return manager_.start(name_.unit, properties);
+  TRY(manager_.start(name_.unit, properties));
+  kept_ = false;
+  return ok();
 }
 
 void StartedUnit::note(ContainerState& state) const {

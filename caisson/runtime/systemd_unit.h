@@ -17,13 +17,13 @@
 
 namespace caisson::runtime {
 
-// A unit that has been started for a container that is being made. A scope lives by its processes, and there is none
+// A unit for a container that is being made: planned, then started. A scope lives by its processes, and there is none
 // yet: a member of ours holds it until the container's own has joined. Stopped again unless kept.
 class StartedUnit {
  public:
   //   errors  unsupported: "systemd not running on this host, cannot use systemd cgroups manager"
-  static Result<StartedUnit> start(const Context& context, const std::string& cgroups_path, const std::string& id,
-                                   const oci::Resources& resources);
+  static Result<StartedUnit> plan(const Context& context, const std::string& cgroups_path, const std::string& id);
+  Result<void> start(const std::string& id, const oci::Resources& resources);
   StartedUnit(StartedUnit&& other) noexcept;
   StartedUnit& operator=(StartedUnit&&) = delete;
   StartedUnit(const StartedUnit&) = delete;
@@ -48,15 +48,15 @@ class StartedUnit {
  private:
   StartedUnit(cgroup::UnitManager manager, cgroup::Systemd systemd, cgroup::UnitName name)
       : manager_(std::move(manager)), systemd_(systemd), name_(std::move(name)), member_(-1) {}
-  Result<void> begin(const std::string& id, const oci::Resources& resources, cgroup::Mode mode);
 
   cgroup::UnitManager manager_;
   cgroup::Systemd systemd_;
   cgroup::UnitName name_;
   cgroup::Placement placement_;
+  cgroup::Mode mode_{};
   sys::Process member_;
   std::optional<oci::Pids> held_back_;
-  bool kept_ = false;
+  bool kept_ = true;  // nothing to stop until it is started
 };
 
 // Stops the unit of a container whose processes are dead. One without a unit: nothing to do.
