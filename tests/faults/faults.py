@@ -63,6 +63,8 @@ class Result:
 
 
 class FaultTest(RuntimeTest):
+    program = RUNTIME
+
     def setUp(self):
         super().setUp()
         for mount in set(cgroup_mounts().values()):
@@ -99,7 +101,7 @@ class FaultTest(RuntimeTest):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
         with open(paths[0], "wb") as out, open(paths[1], "wb") as err:
-            process = subprocess.Popen([*wrap, RUNTIME, "--root", self.root, *globals, *arguments], stdin=subprocess.DEVNULL,
+            process = subprocess.Popen([*wrap, self.program, "--root", self.root, *globals, *arguments], stdin=subprocess.DEVNULL,
                                        stdout=out, stderr=err, **options)
             try:
                 rc = process.wait(seconds)
@@ -160,7 +162,7 @@ class FaultTest(RuntimeTest):
     def force(self, c):
         """delete --force as a shim does it: zombies are reaped meanwhile."""
         with open(os.path.join(self.directory, "force.err"), "w+") as err:
-            process = subprocess.Popen([RUNTIME, "--root", self.root, "delete", "--force", c.id], stdin=subprocess.DEVNULL,
+            process = subprocess.Popen([self.program, "--root", self.root, "delete", "--force", c.id], stdin=subprocess.DEVNULL,
                                        stdout=subprocess.DEVNULL, stderr=err)
             deadline = time.monotonic() + PATIENCE
             while process.poll() is None:

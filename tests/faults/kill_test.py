@@ -1,0 +1,180 @@
+"""The runtime is killed with SIGKILL at any moment: what it left is told clearly, taken away, and in nobody's way.
+
+Layer: tests, on sweep.py. Short: 40 kills. CAISSON_LONG=1: 300 random moments, and every call of every command.
+CAISSON_KILL_SEED=N repeats the moments of a run that printed N.
+SPDX-License-Identifier: Apache-2.0
+"""
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import time
+
+from faults import LONG, main
+import sweep
+
+MOMENTS = 300 if LONG else 14
+SEED = int(os.environ.get("CAISSON_KILL_SEED") or random.randrange(1 << 32))
+# What makes something, or gives it its name: around these a kill leaves the most.
+MAKERS = ("mkdirat", "renameat2", "renameat", "linkat", "clone3", "clone", "unlinkat")
+
+
+class Killed(sweep.Sweep):
+    def setUp(self):
+        super().setUp()
+        self.chance = random.Random(f"{SEED} {self.id()}")
+
+    def aftermath(self, scenario):
+        """After a kill: state and list answer, delete --force takes all away, the same id can be made again."""
+        c, wrong = scenario.c, []
+        state = self.call("state", c.id)
+        answers = '"status"' in state.out if state.rc == 0 else "does not exist" in state.err
+        if not answers:
+            wrong.append(f"state: {state}")
+        listed = self.call("list", "--quiet") if self.chance.random() < 0.5 else None  # it sweeps: delete must do without
+        if listed and listed.rc != 0:
+            wrong.append(f"list: {listed}")
+        forced = self.force(c)
+        if forced.rc != 0:
+            wrong.append(f"delete --force: {forced}")
+        return wrong + self.nothing_left(c) + self.again(c)
+
+    def nothing_left(self, c):
+        return [f"left: {left}" for left in self.gone(c, 30)]
+
+    def again(self, c):
+        """The whole life of a container of the same id."""
+        made = self.call("run", "--detach", "--bundle", c.bundle, c.id)
+        forced = self.force(c)
+        wrong = [f"again: {result}" for result in (made, forced) if result.rc != 0]
+        return wrong + [f"again, {left}" for left in self.nothing_left(c)]
+
+    def chosen(self, places, count):
+        """In the short form: half of them where something is made, half anywhere."""
+        if LONG:
+            return places
+        makers = [place for place in places if place[2] in MAKERS]
+        out = self.chance.sample(makers, min(len(makers), count // 2))
+        return out + self.chance.sample([place for place in places if place not in out], count - len(out))
+
+    def verdict(self, scenario, where, wrong):
+        scenario.created = False
+        if not wrong:
+            return []
+        self.clear_by_hand(scenario.c)
+        print(f"{scenario.name}, killed {where}: {wrong}", flush=True)
+        return [f"{scenario.name}, killed {where}: {wrong}"]
+
+    def done(self, scenario):
+        scenario.created = False
+        for file in getattr(scenario, "files", ()):
+            file.close()
+
+    def at_calls(self, scenario, count):
+        print(f"CAISSON_KILL_SEED={SEED}", flush=True)
+        places = self.places(scenario)
+        if scenario.lasts:
+            scenario.end()
+        problems, killed = [], 0
+        chosen = self.chosen(places, count)
+        for process, number, name in chosen:
+            _, lines = self.traced(scenario, "--at", f"{process}:{number}:kill")
+            killed += bool(lines) and lines[0].startswith("killed")
+            wrong = self.aftermath(scenario)
+            self.done(scenario)
+            problems += self.verdict(scenario, f"at {process}:{number} {name}", wrong)
+        print(f"{scenario.name}: killed at {killed} of {len(places)} calls", flush=True)
+        self.assertEqual(problems, [])
+        self.assertGreaterEqual(killed, len(chosen) // 2)  # a call may not come: what is waited for was there already
+
+    def at_moments(self, kinds, moments, longest):
+        print(f"CAISSON_KILL_SEED={SEED}", flush=True)
+        problems = []
+        for moment in range(moments):
+            scenario = kinds[moment % len(kinds)]
+            scenario.prepare()
+            delay = self.chance.uniform(0, longest)
+            process = subprocess.Popen([self.program, "--root", self.root, *scenario.line()], stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(delay)
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGKILL)
+            process.wait()
+            wrong = self.aftermath(scenario)
+            self.done(scenario)
+            problems += self.verdict(scenario, f"after {delay * 1000:.2f} ms (moment {moment})", wrong)
+        self.assertEqual(problems, [])
+
+
+class Runtime(Killed):
+    def test_AtACallOfCreate(self):
+        self.at_calls(sweep.Create(self, self.docker_like(), "create"), 8)
+
+    def test_AtACallOfStart(self):
+        self.at_calls(sweep.Start(self, self.docker_like(), "start"), 3)
+
+    def test_AtACallOfRun(self):
+        self.at_calls(sweep.RunDetached(self, self.docker_like(), "run --detach"), 4)
+
+    def test_AtACallOfExec(self):
+        self.at_calls(sweep.Exec(self, self.docker_like("/bin/sleep", "1000"), "exec"), 4)
+
+    def test_AtACallOfDelete(self):
+        self.at_calls(sweep.Delete(self, self.docker_like(), "delete"), 3)
+
+    def test_AtRandomMoments(self):
+        c = self.docker_like("/bin/sleep", "1000")
+        kinds = (sweep.Create(self, c, "create"), sweep.Start(self, c, "start"), sweep.Exec(self, c, "exec"),
+                 sweep.Delete(self, c, "delete"), sweep.Run(self, c, "run"))
+        self.at_moments(kinds, MOMENTS, 0.012)
+
+
+class Made(sweep.Create):
+    """Proved by its success alone: what runs in it reports nothing."""
+
+    def finish(self, result):
+        return []
+
+
+class Nest(Killed):
+    """The same for caisson-nest; its records, ids and claims are gone after `forget` and the next nest of that id."""
+
+    program = os.environ.get("CAISSON_TEST_NEST") or os.path.join(os.path.dirname(Killed.program), "caisson-nest")
+
+    def setUp(self):
+        super().setUp()
+        self.nests, self.live = os.path.join(self.directory, "nests"), os.path.join(self.directory, "run")
+        for name, path in (("CAISSON_NEST_STATE", self.nests), ("CAISSON_NEST_RUN", self.live)):
+            os.environ[name] = path
+            self.addCleanup(os.environ.pop, name, None)
+
+    def nothing_left(self, c):
+        forgot = self.call("forget", c.id)
+        wrong = [] if forgot.rc == 0 or "does not exist" in forgot.err else [f"forget: {forgot}"]
+        return wrong + super().nothing_left(c)
+
+    def again(self, c):
+        wrong = super().again(c)
+        ids, claims = os.path.join(self.nests, ".ids"), os.path.join(self.live, "claims")
+        for path, kept in ((self.nests, (".ids",)), (ids, ("lock", "last")), (claims, ())):
+            names = os.listdir(path) if os.path.isdir(path) else []
+            wrong += [f"nest record {path}/{name}" for name in names if name not in kept]
+        return wrong
+
+    def sleeper(self):
+        c = self.container("/bin/sleep", "1000")
+        c.process["noNewPrivileges"] = False
+        return c
+
+    def test_AtACallOfCreate(self):
+        self.at_calls(Made(self, self.sleeper(), "nest create"), 6)
+
+    def test_AtRandomMomentsOfCreateStartAndDelete(self):
+        c = self.sleeper()
+        kinds = (sweep.Create(self, c, "nest create"), sweep.Start(self, c, "nest start"), sweep.Delete(self, c, "nest delete"))
+        self.at_moments(kinds, 60 if LONG else 6, 0.03)
+
+
+if __name__ == "__main__":
+    main()
