@@ -94,7 +94,8 @@ Result<void> place_file(const std::string& path, std::string_view text, mode_t m
   const std::string nameless = "/proc/self/fd/" + std::to_string(fd->get());
   long r = -EEXIST;
   for (int attempt = 0; attempt < 64 && r == -EEXIST; ++attempt) {
-    if (attempt > 0) raw::call(SYS_unlinkat, AT_FDCWD, path.c_str(), 0);  // the link tells
+    if (attempt > 0) r = raw::call(SYS_unlinkat, AT_FDCWD, path.c_str(), 0);
+    if (attempt > 0 && r < 0 && r != -ENOENT) return failure(r, "unlink", path);
     r = raw::call(SYS_linkat, AT_FDCWD, nameless.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW);
   }
   if (r < 0) return failure(r, "link", path);
