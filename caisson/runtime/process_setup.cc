@@ -208,7 +208,10 @@ void ProcessSetup::become(int start_fd, int report) {
     program.filter = const_cast<sock_filter*>(request_.filter->filter.data());
   }
   const std::uint64_t extra = plan.no_new_privileges || !filtered ? 0 : admin;
-  if (!keep_only(request_.preserved, start_fd, report)) ::_exit(1);
+  if (!keep_only(request_.preserved, start_fd, report)) {
+    if (report < 0) (void)sys::write_all(2, "start of the container: its descriptors cannot be put in order\n");
+    ::_exit(1);
+  }
   const ChildPlan child{.start_fd = start_fd,
                         .filter_first = filtered && !plan.no_new_privileges,
                         .filter = filtered ? &program : nullptr,
