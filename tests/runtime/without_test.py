@@ -7,7 +7,7 @@ import os
 import subprocess
 import unittest
 
-from harness import PEER, SOURCE, RuntimeTest, main
+from harness import PEER, SOURCE, RuntimeTest, main, without_limit
 
 SPARE = "keyctl memfd_create statx getrandom rseq pidfd_getfd copy_file_range ioprio_set".split()
 NEEDED = "openat2 open_tree move_mount mount_setattr fsopen fsconfig fsmount clone3 close_range execveat faccessat2".split()
@@ -115,6 +115,15 @@ class Without(RuntimeTest):
             with self.subTest(call):
                 self.refused(call, c.exec("/bin/true", rc=None, wrap=self.wrap(call)))
                 self.assertEqual(c.status(), "running")
+
+    @without_limit("cgroup-v1")
+    def test_OnVersion1DevicesNeedNoBpf(self):
+        self.whole_life("bpf")
+
+    @without_limit("cgroup-v2")
+    def test_OnVersion2DevicesAreNotLeftOpenWithoutBpf(self):
+        self.refused("bpf", self.container("/bin/true").run(rc=None, wrap=self.wrap("bpf")))
+        self.assert_nothing_left()
 
     def test_AFilterThatCannotBeLoadedIsNotLeftOut(self):
         c = self.container("/bin/true")
