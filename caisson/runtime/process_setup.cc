@@ -208,8 +208,9 @@ void ProcessSetup::become(int start_fd, int report) {
     program.filter = const_cast<sock_filter*>(request_.filter->filter.data());
   }
   const std::uint64_t extra = plan.no_new_privileges || !filtered ? 0 : admin;
+  const bool heard = report >= 0;  // the creator tells that we died
   if (!keep_only(request_.preserved, start_fd, report)) {
-    if (report < 0) (void)sys::write_all(2, "start of the container: its descriptors cannot be put in order\n");
+    if (!heard) (void)sys::write_all(2, "start of the container: its descriptors cannot be put in order\n");
     ::_exit(1);
   }
   const ChildPlan child{.start_fd = start_fd,
