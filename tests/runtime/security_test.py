@@ -9,6 +9,7 @@ import os
 import shutil
 import stat
 import subprocess
+import time
 
 from harness import PEER, RUNTIME, RuntimeTest, main, not_on, wait_until
 
@@ -249,6 +250,7 @@ class State(RuntimeTest):
         path = os.path.join(self.root, c.id, "state.json")
         with open(path) as file:
             state = file.read()
+        time.sleep(0.03)  # start times are counted in hundredths of a second: theirs must differ
         victim = self.begin_victim()
         changed = state.replace(str(c.pid), str(victim.pid))
         self.assertNotEqual(changed, state, "the pid is in the state file")
