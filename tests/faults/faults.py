@@ -16,7 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(SOURCE, "tests/runtime"))
 
-from harness import LONG, PATIENCE, RUNTIME, RuntimeTest, cgroup_mounts, main, wait_until  # noqa: E402,F401 (re-exported)
+from harness import LONG, PATIENCE, RUNTIME, RuntimeTest, built, cgroup_mounts, main, wait_until  # noqa: E402,F401 (re-exported)
 
 # ctest's own limit is made for the long form. The short one must not hold up everything: an error, so that all is cleaned up.
 SHORT_SECONDS = 420
@@ -35,22 +35,8 @@ mempolicy no_new_privs seccomp dumpable keepcaps securebits pdeathsig personalit
 domainname cgroup uid_map gid_map setgroups timens_offsets cwd args env""".split()
 
 
-def built(name, source):
-    """A program of this folder: built by CMake, or here when a file is run by hand."""
-    path = os.environ.get("CAISSON_TEST_" + name.upper())
-    if path:
-        return path
-    path = os.path.join(SOURCE, "out", f"faults_{name}")
-    if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(source):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        mine = f"{path}.{os.getpid()}"
-        subprocess.run(["g++-12", "-std=c++23", "-D_GNU_SOURCE", "-O1", "-o", mine, source, "-lseccomp"], check=True)
-        os.rename(mine, path)
-    return path
-
-
 def inject_path():
-    return built("inject", os.path.join(HERE, "inject.cc"))
+    return built("CAISSON_TEST_INJECT", "faults_inject", [os.path.join(HERE, "inject.cc")], "-lseccomp")
 
 
 def whole(text, container):

@@ -15,22 +15,11 @@ SOURCE = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(SOURCE, "tests/runtime"))
 os.environ["CAISSON_TEST_RUNTIME"] = os.environ.get("CAISSON_TEST_NEST") or os.path.join(SOURCE, "out/build/caisson-nest")
 
-from harness import LIBC, RuntimeTest, cgroup_mounts, main, wait_until  # noqa: E402,F401 (re-exported)
+from harness import LIBC, RuntimeTest, built, cgroup_mounts, main, wait_until  # noqa: E402,F401 (re-exported)
 
 
 def attempts_path():
-    """The static program of attempts.cc: built by CMake, or here when a file is run by hand."""
-    path = os.environ.get("CAISSON_TEST_ATTEMPTS")
-    if path:
-        return path
-    source = os.path.join(HERE, "attempts.cc")
-    path = os.path.join(SOURCE, "out", "nest_attempts")
-    if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(source):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        mine = f"{path}.{os.getpid()}"
-        subprocess.run(["g++", "-std=c++23", "-D_GNU_SOURCE", "-Os", "-static", "-o", mine, source], check=True)
-        os.rename(mine, path)
-    return path
+    return built("CAISSON_TEST_ATTEMPTS", "nest_attempts", [os.path.join(HERE, "attempts.cc")], "-static")
 
 
 class NestTest(RuntimeTest):

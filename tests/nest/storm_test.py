@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from nests import SOURCE, NestTest, cgroup_mounts, main, wait_until
+from nests import SOURCE, NestTest, built, cgroup_mounts, main, wait_until
 
 sys.path.insert(0, os.path.join(SOURCE, "tests/demo"))
 from snapshot import sysctls  # noqa: E402
@@ -24,13 +24,8 @@ DELEGATED = ("cgroup.subtree_control", "cgroup.clone_children", "cgroup.max.dept
 
 
 def storm_path():
-    """The static program of storm*.cc: built by CMake, or here when this file is run by hand."""
-    path = os.environ.get("CAISSON_TEST_STORM")
-    if not path:
-        path = os.path.join(SOURCE, "out", "nest_storm")
-        sources = [os.path.join(HERE, name) for name in os.listdir(HERE) if name.startswith("storm") and name.endswith(".cc")]
-        subprocess.run(["g++", "-std=c++23", "-D_GNU_SOURCE", "-Os", "-static", "-o", path, *sources], check=True)
-    return path
+    sources = sorted(os.path.join(HERE, name) for name in os.listdir(HERE) if name.startswith("storm") and name.endswith(".cc"))
+    return built("CAISSON_TEST_STORM", "nest_storm", sources, "-static")
 
 
 def read(path):

@@ -58,19 +58,22 @@ def wait_until(condition, what, seconds=PATIENCE):
         pause = min(pause * 1.5, 0.05)
 
 
-def probe_path():
-    """The static probe: built by CMake, or here when a file is run by hand."""
-    path = os.environ.get("CAISSON_TEST_PROBE")
+def built(variable, name, sources, *flags):
+    """A test program: built by CMake, which names it in `variable`, or here in out/ when a file is run by hand."""
+    path = os.environ.get(variable)
     if path:
         return path
-    source = os.path.join(HERE, "probe.cc")
-    path = os.path.join(SOURCE, "out", "runtime_probe")
-    if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(source):
+    path = os.path.join(SOURCE, "out", name)
+    if not os.path.exists(path) or os.path.getmtime(path) < max(os.path.getmtime(source) for source in sources):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         mine = f"{path}.{os.getpid()}"
-        subprocess.run(["g++", "-std=c++23", "-D_GNU_SOURCE", "-Os", "-static", "-o", mine, source], check=True)
+        subprocess.run(["g++-12", "-std=c++23", "-D_GNU_SOURCE", "-Os", "-o", mine, *sources, *flags], check=True)
         os.rename(mine, path)
     return path
+
+
+def probe_path():
+    return built("CAISSON_TEST_PROBE", "runtime_probe", [os.path.join(HERE, "probe.cc")], "-static")
 
 
 class Template:

@@ -4,28 +4,16 @@ Layer: tests, on harness.py and tests/tools/without. The container lacks the cal
 SPDX-License-Identifier: Apache-2.0
 """
 import os
-import subprocess
 import unittest
 
-from harness import PEER, SOURCE, RuntimeTest, main, without_limit
+from harness import PEER, SOURCE, RuntimeTest, built, main, without_limit
 
 SPARE = "keyctl memfd_create statx getrandom rseq pidfd_getfd copy_file_range ioprio_set".split()
 NEEDED = "openat2 open_tree move_mount mount_setattr fsopen fsconfig fsmount clone3 close_range execveat faccessat2".split()
 
 
 def without_path():
-    """The filter: built by CMake, or here when this file is run by hand."""
-    path = os.environ.get("CAISSON_TEST_WITHOUT")
-    if path:
-        return path
-    source = os.path.join(SOURCE, "tests/tools/without.cc")
-    path = os.path.join(SOURCE, "out", "without")
-    if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(source):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        mine = f"{path}.{os.getpid()}"
-        subprocess.run(["g++-12", "-std=c++23", "-D_GNU_SOURCE", "-Os", "-static", "-o", mine, source, "-lseccomp"], check=True)
-        os.rename(mine, path)
-    return path
+    return built("CAISSON_TEST_WITHOUT", "without", [os.path.join(SOURCE, "tests/tools/without.cc")], "-static", "-lseccomp")
 
 
 @unittest.skipUnless(PEER == "caisson", "peer: ours alone")
