@@ -8,7 +8,9 @@
 #include <string_view>
 
 #include "caisson/nest/main.h"
+#include "caisson/nest/supervisor.h"
 #include "caisson/runtime/main.h"
+#include "caisson/shim/shim.h"
 #include "caisson/sys/file.h"
 
 namespace {
@@ -22,6 +24,8 @@ struct Program {
 constexpr Program programs[] = {
     {"caisson-runtime", "runtime", caisson::runtime::runtime_main},
     {"caisson-nest", "nest", caisson::nest::nest_main},
+    {"caisson-shim", "", caisson::shim::shim_main},
+    {"caisson-supervisor", "", caisson::nest::supervisor_main},
     // Names that podman knows to write JSON logs: a link to us in a private directory may have one.
     {"runc", "", caisson::runtime::runtime_main},
     {"crun", "", caisson::runtime::runtime_main},

@@ -17,7 +17,8 @@ MAY_USE = {  # library: what it may include, besides itself
     "cgroup": {"base", "sys", "oci", "dbus"},
     "seccomp": {"base", "sys", "oci"},
     "runtime": {"base", "sys", "oci", "idmap", "cgroup", "seccomp"},
-    "nest": {"base", "sys", "oci", "idmap", "cgroup"},
+    "shim": {"base", "sys"},
+    "nest": {"base", "sys", "oci", "idmap", "cgroup", "seccomp", "shim"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"caisson/([a-z_]+)/')
 

@@ -8,8 +8,11 @@
 #include "caisson/nest/report.h"
 #include "caisson/oci/document.h"
 #include "caisson/oci/validate.h"
+#include "caisson/seccomp/notify.h"
+#include "caisson/shim/shim.h"
 #include "caisson/sys/copy_tree.h"
 #include "caisson/sys/directory.h"
+#include "caisson/sys/execute.h"
 #include "caisson/sys/file.h"
 #include "caisson/sys/link.h"
 #include "caisson/sys/path.h"
@@ -116,6 +119,7 @@ Result<std::vector<DataRoot>> write_nest(Store& store, const Context& context, o
   facts.first_id = record.first_id;
   const std::string data = store.directory(record.key) + "/data";
   if (keeps && carries_overlays(data)) facts.data_directory = data;
+  if (!facts.listener.empty()) facts.listener = store.run_directory(live.name) + "/" + shim::socket_name;
   TRY(gather_sources(facts, spec));
   Plan plan = TRY(plan_nest(std::move(spec), facts));
   TRY(make_data_roots(plan, facts));
@@ -137,6 +141,13 @@ Result<std::vector<DataRoot>> write_locked(const Context& context, oci::Document
   // Before the claims there is only the record, which another container of the same root and ID may have left.
   if (!written && !store.release(live.name) && !live.key.empty()) (void)store.drop_if_empty(live.key);
   return written;
+}
+
+Result<void> start_shim(const std::string& directory) {
+  const auto started = TRY(sys::execute(
+      "/proc/self/exe", {"caisson-shim", "--directory", directory, "--creator", std::to_string(::getpid())},
+      sys::Stdout::inherit));
+  return started.status == 0 ? ok() : Error::of(Kind::internal, "the nest's shim did not start");
 }
 
 }  // namespace
@@ -161,6 +172,8 @@ Result<std::vector<std::string>> prepare(const Context& context) {
   gather_limits(facts);
   gather_image(facts);
   gather_devices(facts);
+  // Below another's listener (a nest in a nest) that one's supervisor answers for us too.
+  if (!nested || seccomp::can_listen()) facts.listener = shim::socket_name;
 
   Live live;
   live.name = {.runtime_root = context.runtime_root, .id = line.id};
@@ -182,6 +195,11 @@ Result<std::vector<std::string>> prepare(const Context& context) {
   if (!loaded) {
     (void)release(context, line.id);
     return std::move(loaded).error();
+  }
+  auto started = facts.listener.empty() ? ok() : start_shim(run_directory(context.places, live.name));
+  if (!started) {
+    (void)release(context, line.id);
+    return std::move(started).error();
   }
   std::vector<std::string> argv = {"caisson-runtime"};
   argv.insert(argv.end(), line.global.begin(), line.global.end());

@@ -8,6 +8,7 @@
 
 #include "caisson/nest/record.h"
 #include "caisson/oci/document.h"
+#include "caisson/shim/shim.h"
 #include "caisson/sys/directory.h"
 #include "caisson/sys/execute.h"
 #include "caisson/sys/file.h"
@@ -51,6 +52,9 @@ Result<void> remove_if_there(const std::string& path) {
   if (!removed && !removed.error().is(ENOENT)) return removed;
   return ok();
 }
+
+// It ends with its nest. One that is still there has none: its container was never made.
+void stop_shim(const std::string& directory) { (void)shim::ask(directory, "stop", -1, std::chrono::seconds(5)); }
 
 // RUN/HASH, after the last nest of that --root.
 void forget_root(const std::string& above) {
@@ -181,6 +185,7 @@ Result<void> Store::release(const Name& name) {
   }
   if (!live.work.empty()) TRY(sys::remove_tree_at(AT_FDCWD, live.work));
   const std::string directory = run_directory(name);
+  stop_shim(directory);
   TRY(sys::remove_tree_at(AT_FDCWD, directory));
   forget_root(directory.substr(0, directory.rfind('/')));
   if (live.key.empty()) return ok();

@@ -99,7 +99,7 @@ Result<Plan> plan_nest(oci::Spec spec, const Facts& facts) {
   plan_paths(plan.spec.linux, init);
   plan_devices(plan.spec, owner, facts, plan.warnings);
   plan_sysctls(plan.spec.linux, plan.warnings);
-  plan_seccomp(plan.spec.linux);
+  plan_seccomp(plan.spec.linux, facts.listener);
   if (!facts.program.empty()) {
     plan.spec.hooks.poststop.push_back({.path = facts.program,
                                         .args = facts.release_arguments,

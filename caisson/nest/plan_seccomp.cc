@@ -5,6 +5,8 @@
 #include <cerrno>
 
 #include "caisson/nest/plan.h"
+#include "caisson/nest/trapped.h"
+#include "caisson/seccomp/syscall_table.h"
 
 namespace caisson::nest {
 namespace {
@@ -30,25 +32,72 @@ bool permits(const std::string& action) { return action == "SCMP_ACT_ALLOW" || a
 // traps or asks a listener for a call has written that down on purpose, and is obeyed.
 bool is_default_denial(const SyscallRule& rule) { return rule.action == "SCMP_ACT_ERRNO"; }
 
+// Somebody's wish, which is obeyed: not one of the lists' ERRNO.
+bool is_wish(const SyscallRule& rule) { return !permits(rule.action) && !is_default_denial(rule); }
+
+bool names(const SyscallRule& rule, std::string_view name) {
+  return std::ranges::find(rule.names, name) != rule.names.end();
+}
+
+// `added` takes the place of whatever else the profile permits or denies about the calls that it names.
+void replace_rules(std::vector<SyscallRule>& rules, std::vector<SyscallRule> added) {
+  const auto is_added = [&](const std::string& name) {
+    return std::ranges::any_of(added, [&](const SyscallRule& rule) { return names(rule, name); });
+  };
+  for (SyscallRule& rule : rules)
+    if (!is_wish(rule)) std::erase_if(rule.names, is_added);
+  std::erase_if(rules, [](const SyscallRule& rule) { return rule.names.empty(); });
+  rules.insert(rules.begin(), std::make_move_iterator(added.begin()), std::make_move_iterator(added.end()));
+}
+
+bool is_wished(const oci::Seccomp& profile, std::string_view name) {
+  return std::ranges::any_of(profile.syscalls,
+                             [&](const SyscallRule& rule) { return is_wish(rule) && names(rule, name); });
+}
+
+void open_for_engines(oci::Seccomp& profile) {
+  std::vector<std::string> added = engine_calls();
+  std::erase_if(added, [&](const std::string& name) { return is_wished(profile, name); });
+  std::vector<SyscallRule> rule;
+  if (!added.empty())
+    rule.push_back({.names = std::move(added), .action = "SCMP_ACT_ALLOW", .errno_ret = {}, .args = {}});
+  const bool needed = !permits(profile.default_action);
+  replace_rules(profile.syscalls, rule);
+  if (!needed && !rule.empty()) profile.syscalls.erase(profile.syscalls.begin());
+}
+
+// The calls that the supervisor answers. A profile with a listener of its own keeps it: a task has one at most.
+void trap(oci::Seccomp& profile, const std::string& listener) {
+  std::vector<SyscallRule> added;
+  for (const TrappedCall& call : trapped_calls()) {
+    if (is_wished(profile, call.name)) continue;
+    for (SyscallRule& rule : rules_of(call))
+      if (!permits(rule.action) || !permits(profile.default_action)) added.push_back(std::move(rule));
+  }
+  replace_rules(profile.syscalls, std::move(added));
+  profile.listener_path = listener;
+  profile.flags.emplace_back("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV");
+}
+
+oci::Seccomp unconfined() {
+  oci::Seccomp out;
+  out.default_action = "SCMP_ACT_ALLOW";
+  for (const seccomp::Abi& abi : seccomp::machine_abis()) out.architectures.emplace_back(abi.name);
+  return out;
+}
+
+bool has_listener(const oci::Seccomp& profile) {
+  return std::ranges::any_of(profile.syscalls,
+                             [](const SyscallRule& rule) { return rule.action == "SCMP_ACT_NOTIFY"; });
+}
+
 }  // namespace
 
-void plan_seccomp(oci::Linux& linux) {
-  if (!linux.seccomp) return;
-  std::vector<SyscallRule>& rules = linux.seccomp->syscalls;
-  std::vector<std::string> added = engine_calls();
-  for (const SyscallRule& rule : rules) {
-    if (permits(rule.action) || is_default_denial(rule)) continue;
-    std::erase_if(added,
-                  [&](const std::string& name) { return std::ranges::find(rule.names, name) != rule.names.end(); });
-  }
-  const auto is_added = [&](const std::string& name) { return std::ranges::find(added, name) != added.end(); };
-  for (SyscallRule& rule : rules) {
-    if (permits(rule.action) || is_default_denial(rule)) std::erase_if(rule.names, is_added);
-  }
-  std::erase_if(rules, [](const SyscallRule& rule) { return rule.names.empty(); });
-  if (permits(linux.seccomp->default_action) || added.empty()) return;
-  rules.insert(rules.begin(),
-               SyscallRule{.names = std::move(added), .action = "SCMP_ACT_ALLOW", .errno_ret = {}, .args = {}});
+void plan_seccomp(oci::Linux& linux, const std::string& listener) {
+  if (linux.seccomp) open_for_engines(*linux.seccomp);
+  if (listener.empty() || (linux.seccomp && has_listener(*linux.seccomp))) return;
+  if (!linux.seccomp) linux.seccomp = unconfined();
+  trap(*linux.seccomp, listener);
 }
 
 }  // namespace caisson::nest

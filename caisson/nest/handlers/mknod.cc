@@ -1,0 +1,118 @@
+// mknod, mknodat: device nodes that a nest may have, where they can be opened.
+// Layer: nest. Declared in handlers.h.
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/fsuid.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+
+#include "caisson/nest/handlers/handlers.h"
+#include "caisson/sys/file.h"
+#include "caisson/sys/raw.h"
+
+namespace caisson::nest {
+namespace {
+
+using seccomp::Answer;
+using sys::UniqueFd;
+using sys::raw::call;
+
+struct Allowed {
+  unsigned major, minor;
+};
+// What every container may use, and a nest's fuse and tun: the same numbers as its device rules (plan_devices.cc).
+constexpr Allowed allowed[] = {
+    {1, 3},    // null
+    {1, 5},    // zero
+    {1, 7},    // full
+    {1, 8},    // random
+    {1, 9},    // urandom
+    {5, 0},    // tty
+    {5, 1},    // console
+    {5, 2},    // ptmx
+    {10, 229}, // fuse
+    {10, 200}, // net/tun
+};
+
+bool may_have(mode_t mode, dev_t device) {
+  return S_ISCHR(mode) && std::ranges::any_of(allowed, [&](const Allowed& a) {
+           return a.major == major(device) && a.minor == minor(device);
+         });
+}
+
+// This thread's file ids are the caller's while it lives; its capabilities stay (SECBIT_NO_SETUID_FIXUP).
+class As {
+ public:
+  As(uid_t uid, gid_t gid) {
+    call(SYS_setfsgid, gid);
+    call(SYS_setfsuid, uid);
+  }
+  As(const As&) = delete;
+  As& operator=(const As&) = delete;
+  ~As() {
+    call(SYS_setfsuid, 0);
+    call(SYS_setfsgid, 0);
+  }
+};
+
+bool is_there(int parent, const char* name, dev_t device) {
+  struct stat status {};
+  return ::fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISCHR(status.st_mode) &&
+         status.st_rdev == device;
+}
+
+// A file system that the nest itself has mounted refuses to open any device. source: may_open_dev() in fs/namei.c
+bool can_be_opened(int parent, const char* name) {
+  const long fd = call(SYS_openat, parent, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd >= 0) call(SYS_close, fd);
+  return fd != -EACCES;
+}
+
+Answer make_node(Call& trapped, int dir, std::uint64_t path_at, mode_t mode, dev_t device) {
+  const Caller& caller = trapped.caller;
+  if (!may_have(mode, device)) return Answer::native();
+  auto credentials = caller.credentials();
+  if (!credentials || !credentials->has(CAP_MKNOD)) return Answer::native();
+  auto user_namespace = caller.user_namespace();
+  if (!user_namespace || *user_namespace != trapped.nest.user_namespace) return Answer::native();
+  auto path = caller.text(path_at);
+  if (!path) return Answer::fail(path.error().code());
+  auto entry = caller.resolve_entry(dir, *path);
+  // What cannot be resolved, the kernel refuses with the right error, or resolves as the caller may.
+  if (!entry) return Answer::native();
+  struct stat parent {};
+  if (::fstat(entry->parent.get(), &parent) < 0 || !trapped.nest.owns(parent.st_uid)) return Answer::native();
+
+  const As as(credentials->fsuid, credentials->fsgid);
+  const char* name = entry->name.c_str();
+  const bool was_there = is_there(entry->parent.get(), name, device);
+  if (was_there) return trapped.resumed() ? Answer::success() : Answer::fail(EEXIST);
+  if (!trapped.begin(0)) return Answer::native();
+  const long r = call(SYS_mknodat, entry->parent.get(), name, mode & ~credentials->umask, device);
+  if (r < 0) return r == -EPERM ? Answer::native() : Answer::fail(static_cast<int>(-r));
+  if (can_be_opened(entry->parent.get(), name)) return Answer::success();
+  call(SYS_unlinkat, entry->parent.get(), name, 0);
+  return Answer::native();
+}
+
+dev_t device_of(std::uint64_t argument) {
+  const auto encoded = static_cast<unsigned>(argument);  // source: new_decode_dev() in linux/kdev_t.h
+  return makedev((encoded & 0xfff00U) >> 8, (encoded & 0xffU) | (encoded >> 12 & 0xfff00U));
+}
+
+}  // namespace
+
+Answer handle_mknod(Call& trapped) {
+  return make_node(trapped, AT_FDCWD, trapped.argument(0), static_cast<mode_t>(trapped.number(1)) & 0xffff,
+                   device_of(trapped.argument(2)));
+}
+
+Answer handle_mknodat(Call& trapped) {
+  return make_node(trapped, trapped.number(0), trapped.argument(1), static_cast<mode_t>(trapped.number(2)) & 0xffff,
+                   device_of(trapped.argument(3)));
+}
+
+}  // namespace caisson::nest

@@ -1,0 +1,74 @@
+#include "caisson/nest/trapped.h"
+
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "caisson/nest/handlers/handlers.h"
+
+namespace caisson::nest {
+namespace {
+
+constexpr TrappedCall table[] = {
+    {"mknod", When::device_node, handle_mknod, "makes the device nodes that a nest may have"},
+    {"mknodat", When::device_node_at, handle_mknodat, "makes the device nodes that a nest may have"},
+    {"mount", When::new_filesystem, handle_mount, "a new proc or sysfs shows the nest's view"},
+    {"umount2", When::not_detaching, handle_umount, "takes the view away together with its proc or sysfs"},
+    {"umount", When::always, handle_umount, "the same, 32-bit programs' old call"},
+    {"sysinfo", When::always, handle_sysinfo, "memory and uptime of the nest"},
+};
+
+constexpr std::uint64_t attaching = MS_BIND | MS_MOVE | MS_REMOUNT | MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
+
+oci::SyscallRule rule(const TrappedCall& call, const char* action, std::vector<oci::SyscallArg> args) {
+  return {.names = {call.name}, .action = action, .errno_ret = {}, .args = std::move(args)};
+}
+oci::SyscallRule trap(const TrappedCall& call, std::vector<oci::SyscallArg> args) {
+  return rule(call, "SCMP_ACT_NOTIFY", std::move(args));
+}
+oci::SyscallRule pass(const TrappedCall& call, std::vector<oci::SyscallArg> args) {
+  return rule(call, "SCMP_ACT_ALLOW", std::move(args));
+}
+oci::SyscallArg masked(std::uint32_t index, std::uint64_t mask, std::uint64_t value) {
+  return {.index = index, .value = mask, .value_two = value, .op = "SCMP_CMP_MASKED_EQ"};
+}
+oci::SyscallArg compared(std::uint32_t index, const char* op, std::uint64_t value) {
+  return {.index = index, .value = value, .value_two = 0, .op = op};
+}
+
+// `mode` and `device` say which argument is which.
+std::vector<oci::SyscallRule> device_rules(const TrappedCall& call, std::uint32_t mode, std::uint32_t device) {
+  std::vector<oci::SyscallRule> out = {
+      trap(call, {masked(mode, S_IFMT, S_IFCHR), compared(device, "SCMP_CMP_NE", 0)}),
+      trap(call, {masked(mode, S_IFMT, S_IFBLK)}),
+      pass(call, {masked(mode, S_IFMT, S_IFCHR), compared(device, "SCMP_CMP_EQ", 0)}),
+  };
+  for (const std::uint64_t type : {0U, 0U + S_IFREG, 0U + S_IFIFO, 0U + S_IFSOCK, 0U + S_IFDIR})
+    out.push_back(pass(call, {masked(mode, S_IFMT, type)}));
+  return out;
+}
+
+}  // namespace
+
+std::span<const TrappedCall> trapped_calls() { return table; }
+
+std::vector<oci::SyscallRule> rules_of(const TrappedCall& call) {
+  switch (call.when) {
+    case When::always:
+      return {trap(call, {})};
+    case When::device_node:
+      return device_rules(call, 1, 2);
+    case When::device_node_at:
+      return device_rules(call, 2, 3);
+    case When::not_detaching:
+      return {trap(call, {masked(1, MNT_DETACH, 0)}), pass(call, {masked(1, MNT_DETACH, MNT_DETACH)})};
+    case When::new_filesystem: {
+      std::vector<oci::SyscallRule> out = {trap(call, {masked(3, attaching, 0)})};
+      for (std::uint64_t bit = 1; bit <= attaching; bit <<= 1)
+        if ((attaching & bit) != 0) out.push_back(pass(call, {masked(3, bit, bit)}));
+      return out;
+    }
+  }
+  return {};
+}
+
+}  // namespace caisson::nest

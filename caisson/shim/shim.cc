@@ -1,0 +1,386 @@
+#include "caisson/shim/shim.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "caisson/shim/journal.h"
+#include "caisson/sys/file.h"
+#include "caisson/sys/process.h"
+#include "caisson/sys/raw.h"
+#include "caisson/sys/unix_socket.h"
+
+namespace caisson::shim {
+namespace {
+
+using std::chrono::milliseconds;
+using sys::UniqueFd;
+using Clock = std::chrono::steady_clock;
+
+constexpr milliseconds client_limit{2000};   // a client that stalls keeps nobody waiting longer
+constexpr milliseconds start_limit{5000};    // a supervisor that is not ready by then has failed
+constexpr milliseconds stuck_limit{10000};   // a call in hand for longer: its supervisor hangs
+constexpr milliseconds watch_period{2000};
+constexpr int quick_deaths = 5;              // in a row, before the next one is given time
+
+struct Options {
+  std::string directory;
+  pid_t creator = -1;
+  int view = -1;
+};
+
+Result<Options> read_options(int argc, char** argv) {
+  Options out;
+  for (int i = 1; i < argc; i += 2) {
+    const std::string_view name = argv[i];
+    if (i + 1 == argc) return Error::of(Kind::invalid, std::string(name) + " needs a value");
+    const std::string_view value = argv[i + 1];
+    const auto number = [&](int& to) { std::from_chars(value.data(), value.data() + value.size(), to); };
+    if (name == "--directory")
+      out.directory = value;
+    else if (name == "--creator")
+      number(out.creator);
+    else if (name == "--view")
+      number(out.view);
+    else
+      return Error::of(Kind::invalid, "unknown flag " + std::string(name));
+  }
+  if (out.directory.empty()) return Error::of(Kind::invalid, "--directory is required");
+  return out;
+}
+
+Result<UniqueFd> bind_socket(const std::string& directory) {
+  const UniqueFd dir = TRY(sys::open_file(directory, O_PATH | O_DIRECTORY));
+  const std::string path = "/proc/self/fd/" + std::to_string(dir.get()) + "/" + socket_name;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!socket) return Error::os(errno, "socket");
+  ::unlinkat(dir.get(), socket_name, 0);
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
+    return Error::os(errno, "bind").during(directory + "/" + socket_name);
+  return socket;
+}
+
+struct SharedJournal {
+  UniqueFd fd;
+  Journal* journal = nullptr;
+};
+
+Result<SharedJournal> make_journal() {
+  SharedJournal out;
+  const long made = sys::raw::call(SYS_memfd_create, "caisson-journal", MFD_CLOEXEC);
+  if (made < 0) return Error::os(static_cast<int>(-made), "memfd_create");
+  out.fd = UniqueFd(static_cast<int>(made));
+  if (::ftruncate(out.fd.get(), sizeof(Journal)) < 0) return Error::os(errno, "ftruncate");
+  void* at = ::mmap(nullptr, sizeof(Journal), PROT_READ | PROT_WRITE, MAP_SHARED, out.fd.get(), 0);
+  if (at == MAP_FAILED) return Error::os(errno, "mmap");
+  out.journal = static_cast<Journal*>(at);  // zeroes are a valid, empty journal
+  out.journal->version = Journal::layout_version;
+  return out;
+}
+
+// The rest is what execveat(2) needs between fork and it.
+[[noreturn]] void become_supervisor(int program, const char* directory, const int (&given)[3]) {
+  int moved[3];
+  for (int i = 0; i < 3; ++i)
+    moved[i] = given[i] < 0 ? -1 : static_cast<int>(sys::raw::call(SYS_fcntl, given[i], F_DUPFD, 16));
+  const long image = sys::raw::call(SYS_fcntl, program, F_DUPFD_CLOEXEC, 32);
+  for (int i = 0; i < 3; ++i)
+    if (moved[i] >= 0) sys::raw::call(SYS_dup3, moved[i], journal_fd + i, 0);
+  sys::raw::call(SYS_close_range, moved[2] >= 0 ? view_fd + 1 : view_fd, image - 1, 0);
+  sys::raw::call(SYS_close_range, image + 1, ~0U, 0);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  const char* argv[] = {"caisson-supervisor", "--directory", directory, nullptr};
+  sys::raw::call(SYS_execveat, image, "", argv, environ, AT_EMPTY_PATH);
+  sys::raw::call(SYS_exit_group, 127);
+  __builtin_unreachable();
+}
+
+struct Listener {
+  UniqueFd fd;
+  std::uint64_t serial;
+  std::string message;
+};
+
+class Shim {
+ public:
+  Shim(Options options, UniqueFd socket, SharedJournal journal, UniqueFd program)
+      : options_(std::move(options)),
+        socket_(std::move(socket)),
+        journal_(std::move(journal)),
+        program_(std::move(program)) {}
+
+  void run() {
+    if (auto creator = sys::Pidfd::open(options_.creator)) creator_ = std::move(*creator);
+    spawn();
+    while (!over()) wait();
+    end_supervisor();
+  }
+
+ private:
+  bool over() const {
+    if (stopping_) return true;
+    if (had_listener_) return listeners_.empty();
+    return creator_gone_;
+  }
+
+  // ---- the supervisor
+
+  void spawn() {
+    auto control = sys::message_pair();
+    if (!control) return;
+    const int given[3] = {journal_.fd.get(), control->second.get(), options_.view};
+    auto pid = sys::clone_process(0);
+    if (!pid) return;
+    if (*pid == 0) become_supervisor(program_.get(), options_.directory.c_str(), given);
+    supervisor_.emplace(*pid);
+    if (auto pidfd = sys::Pidfd::open(*pid)) supervisor_fd_ = std::move(*pidfd);
+    control_ = std::move(control->first);
+    ready_ = false;
+    started_ = Clock::now();
+    for (const Listener& listener : listeners_) hand_over(listener);
+    (void)sys::send_with_descriptors(control_.get(), "resume", nullptr, 0);
+  }
+
+  void hand_over(const Listener& listener) const {
+    const int fd = listener.fd.get();
+    (void)sys::send_with_descriptors(control_.get(), std::to_string(listener.serial) + "\n" + listener.message, &fd, 1);
+  }
+
+  void end_supervisor() {
+    supervisor_.reset();  // killed and reaped
+    supervisor_fd_.reset();
+    control_.reset();
+  }
+
+  void respawn() {
+    end_supervisor();
+    deaths_ = Clock::now() - started_ < start_limit && !ready_ ? deaths_ + 1 : 0;
+    if (previous_ && !ready_) program_ = std::move(previous_);  // an upgrade that does not start is none
+    if (deaths_ > quick_deaths) {
+      retry_at_ = Clock::now() + milliseconds(500);
+      return;
+    }
+    spawn();
+  }
+
+  // A call in one supervisor's hand for too long: it is killed, and the next one answers that call with an error.
+  void watch() {
+    const auto now = static_cast<std::uint64_t>(
+        std::chrono::duration_cast<milliseconds>(Clock::now().time_since_epoch()).count());
+    const auto limit = static_cast<std::uint64_t>(stuck_limit.count());
+    const auto stuck = [&](std::uint64_t since) { return since != 0 && now > since && now - since > limit; };
+    bool hangs = supervisor_ && !ready_ && Clock::now() - started_ > start_limit;
+    for (const Slot& slot : journal_.journal->slots) hangs = hangs || stuck(slot.busy_since.load());
+    for (const auto& since : journal_.journal->view_busy_since) hangs = hangs || stuck(since.load());
+    if (!hangs) return;
+    for (Slot& slot : journal_.journal->slots) slot.busy_since.store(0);
+    for (auto& since : journal_.journal->view_busy_since) since.store(0);
+    respawn();
+  }
+
+  // ---- events
+
+  void wait() {
+    std::vector<pollfd> fds;
+    const auto add = [&](int fd, short events) { fds.push_back({.fd = fd, .events = events, .revents = 0}); };
+    add(socket_.get(), POLLIN);
+    add(creator_ && !had_listener_ ? creator_->get() : -1, POLLIN);
+    add(supervisor_fd_ ? supervisor_fd_->get() : -1, POLLIN);
+    add(control_ ? control_.get() : -1, POLLIN);
+    for (const Listener& listener : listeners_) add(listener.fd.get(), 0);  // POLLHUP: its last task has ended
+    const auto timeout = retry_at_ ? milliseconds(100) : watch_period;
+    const int n = ::poll(fds.data(), fds.size(), static_cast<int>(timeout.count()));
+    if (n < 0) return;
+    for (std::size_t i = fds.size(); i-- > 4;)
+      if ((fds[i].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0)
+        listeners_.erase(listeners_.begin() + static_cast<std::ptrdiff_t>(i - 4));
+    if (fds[3].revents != 0) hear_supervisor();
+    if (fds[2].revents != 0) respawn();
+    if (fds[0].revents != 0) serve_client();
+    // Only when nobody is at the door: the creator sends its listener before it ends.
+    if (fds[1].revents != 0 && fds[0].revents == 0) creator_gone_ = true;
+    if (retry_at_ && Clock::now() >= *retry_at_) {
+      retry_at_.reset();
+      spawn();
+    }
+    watch();
+  }
+
+  void hear_supervisor() {
+    auto message = sys::receive_message(control_.get());
+    if (!message || message->text.empty()) {
+      control_.reset();
+      return;
+    }
+    if (message->text != "ready") return;
+    ready_ = true;
+    if (previous_) previous_.reset();
+    if (upgrading_) {
+      reply(upgrading_, "upgraded");
+      upgrading_.reset();
+    }
+  }
+
+  static void reply(const UniqueFd& client, const std::string& text) {
+    (void)sys::send_all(client.get(), text, Clock::now() + client_limit);
+  }
+
+  void serve_client() {
+    UniqueFd client(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (!client) return;
+    const timeval limit{.tv_sec = client_limit.count() / 1000, .tv_usec = 0};
+    (void)::setsockopt(client.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    auto message = sys::receive_message(client.get());
+    if (!message) return;
+    UniqueFd descriptor;
+    if (!message->descriptors.empty()) descriptor = std::move(message->descriptors.front());
+    if (message->text.starts_with("{") && descriptor) {
+      take_listener(client.get(), std::move(message->text), std::move(descriptor));
+    } else if (message->text == "stop") {
+      end_supervisor();
+      stopping_ = true;
+      reply(client, "stopped");
+    } else if (message->text == "status") {
+      reply(client, status());
+    } else if (message->text == "upgrade" && descriptor) {
+      upgrade(std::move(client), std::move(descriptor));
+    }
+  }
+
+  // The state is one JSON text, which the stream may give in pieces; its sender closes.
+  void take_listener(int client, std::string text, UniqueFd listener) {
+    while (auto more = sys::receive_message(client)) {
+      if (more->text.empty()) break;
+      text += more->text;
+    }
+    // The shim holds hundreds where a nest has hundreds of exec sessions, and never reads one.
+    listeners_.push_back({.fd = std::move(listener), .serial = ++last_serial_, .message = std::move(text)});
+    had_listener_ = true;
+    if (control_) hand_over(listeners_.back());
+  }
+
+  std::string status() const {
+    return R"({"supervisor":)" + std::to_string(supervisor_ ? supervisor_->pid() : 0) + R"(,"generation":)" +
+           std::to_string(journal_.journal->generation.load()) + R"(,"listeners":)" +
+           std::to_string(listeners_.size()) + "}";
+  }
+
+  void upgrade(UniqueFd client, UniqueFd program) {
+    end_supervisor();
+    previous_ = std::move(program_);
+    program_ = std::move(program);
+    upgrading_ = std::move(client);
+    deaths_ = 0;
+    spawn();
+  }
+
+  Options options_;
+  UniqueFd socket_;
+  SharedJournal journal_;
+  UniqueFd program_;   // the supervisor's executable
+  UniqueFd previous_;  // the one before an upgrade, until the new one is ready
+  UniqueFd upgrading_;
+  std::optional<sys::Pidfd> creator_;
+  std::optional<sys::Process> supervisor_;
+  std::optional<sys::Pidfd> supervisor_fd_;
+  UniqueFd control_;
+  std::vector<Listener> listeners_;
+  std::uint64_t last_serial_ = 0;
+  Clock::time_point started_{};
+  std::optional<Clock::time_point> retry_at_;
+  int deaths_ = 0;
+  bool ready_ = false;
+  bool had_listener_ = false;
+  bool creator_gone_ = false;
+  bool stopping_ = false;
+};
+
+// In the background: nothing of the caller's but its descriptors that we name.
+void leave_caller(const Options& options) {
+  ::setsid();
+  (void)::chdir("/");
+  ::prctl(PR_SET_NAME, "caisson-shim");
+  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  const int log = ::open((options.directory + "/supervisor.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  ::dup2(null, STDIN_FILENO);
+  ::dup2(null, STDOUT_FILENO);
+  ::dup2(log >= 0 ? log : null, STDERR_FILENO);
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGHUP, SIG_IGN);
+}
+
+Result<void> start(const Options& options) {
+  UniqueFd socket = TRY(bind_socket(options.directory));
+  SharedJournal journal = TRY(make_journal());
+  UniqueFd program = TRY(sys::open_file("/proc/self/exe", O_RDONLY));
+  int ready[2];
+  if (::pipe2(ready, O_CLOEXEC) < 0) return Error::os(errno, "pipe2");
+  const pid_t pid = TRY(sys::clone_process(0));
+  if (pid == 0) {
+    leave_caller(options);
+    // By us who stay: SO_PEERCRED then names the shim. source: unix(7)
+    if (::listen(socket.get(), 64) < 0) ::_exit(1);
+    (void)::write(ready[1], "r", 1);
+    ::close(ready[0]);
+    ::close(ready[1]);
+    Shim(options, std::move(socket), std::move(journal), std::move(program)).run();
+    ::_exit(0);
+  }
+  ::close(ready[1]);
+  char byte = 0;
+  const bool listens = sys::raw::call_retrying(SYS_read, ready[0], &byte, 1) == 1;
+  ::close(ready[0]);
+  return listens ? ok() : Error::of(Kind::internal, "the shim has ended");
+}
+
+// What the caller of a container runtime has open is not ours to keep open: pipes would never end.
+void close_others(int view) {
+  if (view > STDERR_FILENO) {
+    if (view > STDERR_FILENO + 1) ::close_range(STDERR_FILENO + 1, static_cast<unsigned>(view) - 1, 0);
+    ::close_range(static_cast<unsigned>(view) + 1, ~0U, 0);
+    ::fcntl(view, F_SETFD, FD_CLOEXEC);
+  } else {
+    ::close_range(STDERR_FILENO + 1, ~0U, 0);
+  }
+}
+
+}  // namespace
+
+int shim_main(int argc, char** argv) {
+  auto options = read_options(argc, argv);
+  Result<void> done = options ? ok() : Result<void>(std::move(options).error());
+  if (done) {
+    close_others(options->view);
+    done = start(*options);
+  }
+  if (done) return 0;
+  (void)sys::write_all(STDERR_FILENO, "caisson-shim: " + done.error().message() + "\n");
+  return 1;
+}
+
+Result<std::string> ask(const std::string& directory, const std::string& request, int descriptor,
+                        std::chrono::milliseconds limit) {
+  const UniqueFd socket = TRY(sys::connect_unix(directory + "/" + socket_name));
+  TRY(sys::send_with_descriptors(socket.get(), request, &descriptor, descriptor < 0 ? 0 : 1));
+  return sys::receive_some(socket.get(), Clock::now() + limit);
+}
+
+}  // namespace caisson::shim
