@@ -8,7 +8,11 @@ SPDX = "# SPDX-License-Identifier: Apache-2.0"
 MADE = "Made from `caisson-runtime help`; the build writes it anew."
 
 # What caisson-nest has beside the runtime's commands; tests/packaging holds it against caisson/nest/main.cc.
-NEST_COMMANDS = {"forget": "remove the data that a nest which is gone left behind"}
+NEST_COMMANDS = {
+    "forget": "remove the data that a nest which is gone left behind",
+    "supervisor": "tell which process answers a nest's trapped calls",
+    "upgrade": "replace the supervisor of a nest that runs by this executable",
+}
 
 
 def words_of(flags):
@@ -167,7 +171,7 @@ _caisson_of_program() {
   case $words[1] in
 %(cases)s
     help) _arguments '1:command:_caisson_commands' && ret=0 ;;
-    forget) _message 'container ID' ;;
+    forget|supervisor|upgrade) _message 'container ID' ;;
   esac
   return ret
 }

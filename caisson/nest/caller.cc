@@ -31,8 +31,8 @@ Number field(std::string_view text, std::string_view name, int column, int base)
 
 // Opened before any thread leaves it.
 int host_root() {
-  static const int root = ::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  return root;
+  static const long root = call(SYS_openat, AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  return static_cast<int>(root);
 }
 
 // While it lives, this thread's root and working directory are the caller's: paths mean what they mean there.
@@ -42,14 +42,16 @@ class Within {
   static Result<Within> enter(int root, int directory) {
     Within out;
     out.entered_ = host_root() >= 0;
-    if (::fchdir(root) < 0 || ::chroot(".") < 0 || ::fchdir(directory) < 0) return Error::os(errno, "enter the caller's root");
+    if (call(SYS_fchdir, root) < 0 || call(SYS_chroot, ".") < 0 || call(SYS_fchdir, directory) < 0)
+      return Error::of(Kind::internal, "the caller's root cannot be entered");
     return out;
   }
   Within(Within&& other) noexcept : entered_(std::exchange(other.entered_, false)) {}
   Within& operator=(Within&&) = delete;
   ~Within() {
     if (!entered_) return;
-    if (::fchdir(host_root()) < 0 || ::chroot(".") < 0) ::_exit(1);  // lost in a guest's root: a successor is not
+    if (call(SYS_fchdir, host_root()) < 0 || call(SYS_chroot, ".") < 0)
+      ::_exit(1);  // lost in a guest's root: a successor is not
   }
 
  private:
@@ -57,9 +59,9 @@ class Within {
   bool entered_ = false;
 };
 
-Result<UniqueFd> open_there(const std::string& path, std::uint64_t flags) {
-  open_how how{.flags = flags | O_PATH | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_NO_MAGICLINKS};
-  const long r = call(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how);
+Result<UniqueFd> open_there(int dir, const std::string& path, std::uint64_t flags, std::uint64_t resolve) {
+  open_how how{.flags = flags | O_PATH | O_CLOEXEC, .mode = 0, .resolve = resolve | RESOLVE_NO_MAGICLINKS};
+  const long r = call(SYS_openat2, dir, path.c_str(), &how, sizeof how);
   if (r < 0) return Error::os(static_cast<int>(-r), "openat2");
   return UniqueFd(static_cast<int>(r));
 }
@@ -102,7 +104,7 @@ Result<Credentials> Caller::credentials() const {
 }
 
 Result<std::uint64_t> Caller::user_namespace() const {
-  struct stat status {};
+  struct stat status{};
   if (::stat(("/proc/" + std::to_string(pid_) + "/ns/user").c_str(), &status) < 0) return Error::os(errno, "stat");
   return static_cast<std::uint64_t>(status.st_ino);
 }
@@ -115,21 +117,23 @@ Result<UniqueFd> Caller::resolve(int dir, const std::string& path, Last last) co
   if (path.empty()) return Error::os(ENOENT, "resolve");
   const OwnDescriptor own = own_descriptor(path);
   if (own.number >= 0 && own.rest.empty()) return open("fd/" + std::to_string(own.number), O_PATH);
-  const std::string from = own.number >= 0 ? "fd/" + std::to_string(own.number)
+  const std::string from = own.number >= 0   ? "fd/" + std::to_string(own.number)
                            : dir == AT_FDCWD ? "cwd"
                                              : "fd/" + std::to_string(dir);
   const UniqueFd root = TRY(open("root", O_PATH | O_DIRECTORY));
-  const bool absolute = path.front() == '/' && own.number < 0;
-  UniqueFd base;
-  if (!absolute) base = TRY(open(from, O_PATH | O_DIRECTORY));
-  const Within within = TRY(Within::enter(root.get(), absolute ? root.get() : base.get()));
-  return open_there(own.number >= 0 ? own.rest : path, last == Last::keep ? O_NOFOLLOW : 0);
+  const std::uint64_t flags = last == Last::keep ? O_NOFOLLOW : 0;
+  if (path.front() == '/' && own.number < 0) return open_there(root.get(), path, flags, RESOLVE_IN_ROOT);
+  // Only from there do ".." and absolute links mean what they mean to the caller.
+  const UniqueFd base = TRY(open(from, O_PATH | O_DIRECTORY));
+  const Within within = TRY(Within::enter(root.get(), base.get()));
+  return open_there(AT_FDCWD, own.number >= 0 ? own.rest : path, flags, 0);
 }
 
 Result<Caller::Entry> Caller::resolve_entry(int dir, const std::string& path) const {
   if (path.empty()) return Error::os(ENOENT, "resolve");
   std::string_view rest = path;
-  if (rest.ends_with('/')) return Error::os(rest.find_first_not_of('/') == std::string_view::npos ? EEXIST : ENOENT, "resolve");
+  if (rest.ends_with('/'))
+    return Error::os(rest.find_first_not_of('/') == std::string_view::npos ? EEXIST : ENOENT, "resolve");
   const std::size_t slash = rest.rfind('/');
   Entry out;
   out.name = rest.substr(slash == std::string_view::npos ? 0 : slash + 1);

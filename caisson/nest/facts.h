@@ -43,9 +43,9 @@ struct Facts {
   std::vector<std::string> preloaded;  // data roots in which the image has something
   std::string data_directory;          // where data roots are made; empty: there is no suitable file system
   bool data_can_idmap = false;
-  std::uint32_t first_id = 0;                  // of the nest's 65,536 host ids
-  std::string listener;  // the socket that takes the trapped calls' descriptor; empty: no call is trapped
-  std::string program;                         // this executable, for the release hook
+  std::uint32_t first_id = 0;  // of the nest's 65,536 host ids
+  std::string listener;        // the socket that takes the trapped calls' descriptor; empty: no call is trapped
+  std::string program;         // this executable, for the release hook
   std::vector<std::string> release_arguments;  // argv of the release hook
   std::vector<std::string> release_environment;
 };

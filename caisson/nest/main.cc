@@ -10,6 +10,7 @@
 #include "caisson/nest/command_line.h"
 #include "caisson/nest/create.h"
 #include "caisson/nest/report.h"
+#include "caisson/shim/shim.h"
 #include "caisson/sys/execute.h"
 #include "caisson/sys/file.h"
 
@@ -70,12 +71,43 @@ int finish(const Context& context, const Result<void>& done) { return done ? 0 :
 int release_hook(const Context& context) { return finish(context, release(context, context.line.id)); }
 int forget_data(const Context& context) { return finish(context, forget(context, context.line.id)); }
 
+std::string shim_directory(const Context& context) {
+  return run_directory(context.places, {.runtime_root = context.runtime_root, .id = context.line.id});
+}
+
+Error no_shim(const Context& context, const Error& error) {
+  if (!error.is(ENOENT) && !error.is(ECONNREFUSED)) return Error(error).during("ask the shim of " + context.line.id);
+  return Error::of(Kind::not_found, "nest " + context.line.id +
+                                        " has no shim: it is not running, or its shim was killed; a supervisor that "
+                                        "is left serves it to its end");
+}
+
+int supervisor_status(const Context& context) {
+  auto said = shim::ask(shim_directory(context), "status", -1, std::chrono::seconds(5));
+  if (!said) return fail(context, no_shim(context, said.error()));
+  return finish(context, sys::write_all(STDOUT_FILENO, *said + "\n"));
+}
+
+// The supervisor becomes this executable; no call inside the nest fails meanwhile.
+int upgrade(const Context& context) {
+  auto program = sys::open_file(runtime_program, O_RDONLY);
+  if (!program) return fail(context, program.error());
+  auto said = shim::ask(shim_directory(context), "upgrade", program->get(), std::chrono::seconds(15));
+  if (!said) return fail(context, no_shim(context, said.error()));
+  if (*said == "upgraded") return 0;
+  return fail(context,
+              Error::of(Kind::unsupported, "this executable's supervisor does not start; the old one goes on"));
+}
+
 struct Command {
   const char* name;
   int (*act)(const Context&);
 };
 constexpr Command commands[] = {
-    {"create", create}, {"run", run}, {"exec", exec}, {"release", release_hook}, {"forget", forget_data},
+    {"create", create},      {"run", run},
+    {"exec", exec},          {"release", release_hook},
+    {"forget", forget_data}, {"supervisor", supervisor_status},
+    {"upgrade", upgrade},
 };
 
 }  // namespace

@@ -11,6 +11,8 @@
 // RUN/HASH/ID/           0700; a nest between create and delete. HASH stands for the runtime's --root
 //   config.json          the bundle the runtime is given
 //   nest.json            key, creator's pid and start time, claims, overlay work directory
+//   shim.sock            where its shim listens (shim/shim.h)
+//   supervisor.log       what a supervisor had to say before it ended
 // RUN/HASH/@root         a link to the runtime's --root: whose ID is not in there, and whose creator ended, is over
 // RUN/claims/DEV-INODE   a link to HASH/ID: the one nest that may have this directory for its engine's data
 #pragma once

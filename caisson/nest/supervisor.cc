@@ -54,8 +54,8 @@ class Decoder {
           rows_.push_back({.audit = abi.audit, .number = static_cast<int>(entry->number), .row = &row});
   }
   const TrappedCall* find(const seccomp_data& data) const {
-    const auto found = std::ranges::find_if(
-        rows_, [&](const Row& r) { return r.audit == data.arch && r.number == data.nr; });
+    const auto found =
+        std::ranges::find_if(rows_, [&](const Row& r) { return r.audit == data.arch && r.number == data.nr; });
     return found == rows_.end() ? nullptr : found->row;
   }
 
@@ -69,8 +69,8 @@ class Decoder {
 };
 
 std::uint64_t now_ms() {
-  using namespace std::chrono;
-  return static_cast<std::uint64_t>(duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count());
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
 }
 
 bool is_32_bit(const seccomp_data& data) { return data.arch != seccomp::machine_abis().front().audit; }
@@ -152,10 +152,10 @@ class Supervisor {
  private:
   // False: the shim has ended.
   bool hear_shim() {
-    constexpr std::size_t most = 1 << 20;
-    auto message = sys::receive_message(shim::control_fd, most);
-    if (!message) return message.error().is(EINTR);
-    if (message->text.empty()) return false;
+    const auto length = sys::next_message_length(shim::control_fd);
+    if (!length || *length == 0) return false;
+    auto message = sys::receive_message(shim::control_fd, *length + 1);
+    if (!message) return false;
     if (message->text == "resume") {
       resumed_ = true;
       return true;
@@ -180,7 +180,7 @@ class Supervisor {
   // This thread's own root, working directory and namespaces, in which it visits the nest's.
   static bool prepare_thread() {
     ::prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP);
-    return ::unshare(CLONE_FS) == 0;
+    return sys::raw::call(SYS_unshare, CLONE_FS) == 0;
   }
 
   void recover() {
@@ -294,8 +294,9 @@ Result<void> supervise(std::string directory) {
   ::prctl(PR_SET_NAME, "caisson-superv");
   ::umask(0);
   shim::Journal* journal = TRY(map_journal());
-  UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
-  if (!epoll) return Error::os(errno, "epoll_create1");
+  const long made = sys::raw::call(SYS_epoll_create1, EPOLL_CLOEXEC);
+  if (made < 0) return Error::os(static_cast<int>(-made), "epoll_create1");
+  UniqueFd epoll(static_cast<int>(made));
   Supervisor(std::move(directory), journal, std::move(epoll)).run();
   return ok();
 }

@@ -1,6 +1,6 @@
-// The system calls that a nest's supervisor answers: the one table. The filter, the decoder and the tests derive from it.
-// Layer: nest (pure). Used by plan_seccomp.cc and supervisor.cc. Nothing that must be refused rests on it (DESIGN D1).
-// SPDX-License-Identifier: Apache-2.0
+// The system calls that a nest's supervisor answers: the one table. The filter, the decoder and the tests derive from
+// it. Layer: nest (pure). Used by plan_seccomp.cc and supervisor.cc. Nothing that must be refused rests on it (DESIGN
+// D1). SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <cstdint>
@@ -18,11 +18,8 @@ using Handler = seccomp::Answer (*)(Call& call);
 
 // Which of a name's calls are trapped. Rules do not overlap, so that it does not matter which one a runtime asks first.
 enum class When : unsigned char {
-  always,
-  device_node,         // mknod: mode says a device, and it is not the whiteout 0:0
-  device_node_at,      // the same for mknodat
-  new_filesystem,      // mount: no bind, move, remount or change of propagation
-  not_detaching,       // umount2 without MNT_DETACH
+  device_node,     // mknod: mode says a device, and it is not the whiteout 0:0
+  device_node_at,  // the same for mknodat
 };
 
 struct TrappedCall {

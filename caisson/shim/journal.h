@@ -26,8 +26,8 @@ struct Slot {
   std::int32_t errno_;
   std::int64_t value;
   std::uint32_t proceed;
-  std::uint32_t attempts;              // supervisors that have died with it
-  std::uint64_t marks[4];              // the handler's own
+  std::uint32_t attempts;                 // supervisors that have died with it
+  std::uint64_t marks[4];                 // the handler's own
   std::atomic<std::uint64_t> busy_since;  // CLOCK_MONOTONIC, ms; 0: idle. The shim's watchdog reads it
 };
 

@@ -5,8 +5,6 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <charconv>
@@ -30,11 +28,11 @@ using std::chrono::milliseconds;
 using sys::UniqueFd;
 using Clock = std::chrono::steady_clock;
 
-constexpr milliseconds client_limit{2000};   // a client that stalls keeps nobody waiting longer
-constexpr milliseconds start_limit{5000};    // a supervisor that is not ready by then has failed
-constexpr milliseconds stuck_limit{10000};   // a call in hand for longer: its supervisor hangs
+constexpr milliseconds client_limit{2000};  // a client that stalls keeps nobody waiting longer
+constexpr milliseconds start_limit{5000};   // a supervisor that is not ready by then has failed
+constexpr milliseconds stuck_limit{10000};  // a call in hand for longer: its supervisor hangs
 constexpr milliseconds watch_period{2000};
-constexpr int quick_deaths = 5;              // in a row, before the next one is given time
+constexpr int quick_deaths = 5;  // in a row, before the next one is given time
 
 struct Options {
   std::string directory;
@@ -60,20 +58,6 @@ Result<Options> read_options(int argc, char** argv) {
   }
   if (out.directory.empty()) return Error::of(Kind::invalid, "--directory is required");
   return out;
-}
-
-Result<UniqueFd> bind_socket(const std::string& directory) {
-  const UniqueFd dir = TRY(sys::open_file(directory, O_PATH | O_DIRECTORY));
-  const std::string path = "/proc/self/fd/" + std::to_string(dir.get()) + "/" + socket_name;
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  path.copy(address.sun_path, sizeof address.sun_path - 1);
-  UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!socket) return Error::os(errno, "socket");
-  ::unlinkat(dir.get(), socket_name, 0);
-  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
-    return Error::os(errno, "bind").during(directory + "/" + socket_name);
-  return socket;
 }
 
 struct SharedJournal {
@@ -183,8 +167,8 @@ class Shim {
 
   // A call in one supervisor's hand for too long: it is killed, and the next one answers that call with an error.
   void watch() {
-    const auto now = static_cast<std::uint64_t>(
-        std::chrono::duration_cast<milliseconds>(Clock::now().time_since_epoch()).count());
+    const auto now =
+        static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(Clock::now().time_since_epoch()).count());
     const auto limit = static_cast<std::uint64_t>(stuck_limit.count());
     const auto stuck = [&](std::uint64_t since) { return since != 0 && now > since && now - since > limit; };
     bool hangs = supervisor_ && !ready_ && Clock::now() - started_ > start_limit;
@@ -244,10 +228,9 @@ class Shim {
   }
 
   void serve_client() {
-    UniqueFd client(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (!client) return;
-    const timeval limit{.tv_sec = client_limit.count() / 1000, .tv_usec = 0};
-    (void)::setsockopt(client.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    auto accepted = sys::accept_client(socket_.get(), std::chrono::duration_cast<std::chrono::seconds>(client_limit));
+    if (!accepted) return;
+    UniqueFd client = *std::move(accepted);
     auto message = sys::receive_message(client.get());
     if (!message) return;
     UniqueFd descriptor;
@@ -316,39 +299,38 @@ class Shim {
 // In the background: nothing of the caller's but its descriptors that we name.
 void leave_caller(const Options& options) {
   ::setsid();
-  (void)::chdir("/");
+  sys::raw::call(SYS_chdir, "/");
   ::prctl(PR_SET_NAME, "caisson-shim");
-  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-  const int log = ::open((options.directory + "/supervisor.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  ::dup2(null, STDIN_FILENO);
-  ::dup2(null, STDOUT_FILENO);
-  ::dup2(log >= 0 ? log : null, STDERR_FILENO);
+  auto null = sys::open_file("/dev/null", O_RDWR);
+  auto log = sys::open_file(options.directory + "/supervisor.log", O_WRONLY | O_CREAT | O_APPEND, 0600);
+  if (!null) return;
+  ::dup2(null->get(), STDIN_FILENO);
+  ::dup2(null->get(), STDOUT_FILENO);
+  ::dup2(log ? log->get() : null->get(), STDERR_FILENO);
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGHUP, SIG_IGN);
 }
 
 Result<void> start(const Options& options) {
-  UniqueFd socket = TRY(bind_socket(options.directory));
+  const UniqueFd directory = TRY(sys::open_file(options.directory, O_PATH | O_DIRECTORY));
+  UniqueFd socket = TRY(sys::bind_unix_stream(directory.get(), socket_name));
   SharedJournal journal = TRY(make_journal());
   UniqueFd program = TRY(sys::open_file("/proc/self/exe", O_RDONLY));
-  int ready[2];
-  if (::pipe2(ready, O_CLOEXEC) < 0) return Error::os(errno, "pipe2");
+  auto [ours, theirs] = TRY(sys::message_pair());
   const pid_t pid = TRY(sys::clone_process(0));
   if (pid == 0) {
     leave_caller(options);
-    // By us who stay: SO_PEERCRED then names the shim. source: unix(7)
-    if (::listen(socket.get(), 64) < 0) ::_exit(1);
-    (void)::write(ready[1], "r", 1);
-    ::close(ready[0]);
-    ::close(ready[1]);
-    Shim(options, std::move(socket), std::move(journal), std::move(program)).run();
-    ::_exit(0);
+    // By us who stay: the shim is then whom clients see.
+    const bool listens = static_cast<bool>(sys::listen_on(socket.get()));
+    if (listens) (void)sys::send_with_descriptors(theirs.get(), "ready", nullptr, 0);
+    ours.reset();
+    theirs.reset();
+    if (listens) Shim(options, std::move(socket), std::move(journal), std::move(program)).run();
+    ::_exit(listens ? 0 : 1);
   }
-  ::close(ready[1]);
-  char byte = 0;
-  const bool listens = sys::raw::call_retrying(SYS_read, ready[0], &byte, 1) == 1;
-  ::close(ready[0]);
-  return listens ? ok() : Error::of(Kind::internal, "the shim has ended");
+  theirs.reset();
+  const sys::Message ready = TRY(sys::receive_message(ours.get()));
+  return ready.text == "ready" ? ok() : Error::of(Kind::internal, "the shim has ended");
 }
 
 // What the caller of a container runtime has open is not ours to keep open: pipes would never end.

@@ -1,6 +1,6 @@
-// caisson-shim: one small process a nest. It holds what must not be lost (listeners, the view's descriptor, the journal)
-// and keeps a supervisor running that uses them; the supervisor may be killed or replaced at any moment (DESIGN D3).
-// Layer: shim. Started by nest; speaks to whoever is root by DIRECTORY/shim.sock:
+// caisson-shim: one small process a nest. It holds what must not be lost (listeners, the view's descriptor, the
+// journal) and keeps a supervisor running that uses them; the supervisor may be killed or replaced at any moment
+// (DESIGN D3). Layer: shim. Started by nest; speaks to whoever is root by DIRECTORY/shim.sock:
 //   {"pid":..}  with a descriptor: one more listener (runtime-spec, "The container process state")
 //   stop        ends; answers when the supervisor is gone
 //   status      answers {"supervisor":PID,"generation":N,"listeners":N}
@@ -22,7 +22,7 @@ inline constexpr int journal_fd = 3;
 // SOCK_SEQPACKET. From the shim: "SERIAL\nMESSAGE" with a listener; "resume" after the last of those it had. To it:
 // "ready" when what the journal holds is answered.
 inline constexpr int control_fd = 4;
-inline constexpr int view_fd = 5;     // /dev/fuse, connected; closed where there is no view
+inline constexpr int view_fd = 5;  // /dev/fuse, connected; closed where there is no view
 
 // `caisson-shim --directory DIR --creator PID [--view FD]`. Returns in the foreground process when the socket listens.
 // The shim ends when every listener's last task has ended, or when the creator ends before there was one.

@@ -58,20 +58,47 @@ Result<UniqueFd> connect_unix(const std::string& path) { return connect_to(path,
 
 Result<UniqueFd> connect_unix_datagram(const std::string& address) { return connect_to(address, SOCK_DGRAM); }
 
-Result<UniqueFd> listen_unix_datagram(int directory, const std::string& name, unsigned mode) {
+namespace {
+
+Result<UniqueFd> bind_unix(int directory, const std::string& name, int type) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   const std::string path = "/proc/self/fd/" + std::to_string(directory) + "/" + name;
   if (path.size() >= sizeof address.sun_path) return Error::of(Kind::invalid, "socket name is too long").during(name);
   std::memcpy(address.sun_path, path.data(), path.size());
-  UniqueFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  UniqueFd fd(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
   if (!fd) return Error::os(errno, "socket");
   raw::call(SYS_unlinkat, directory, name.c_str(), 0);
   if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
     return Error::os(errno, "bind").during(name);
+  return fd;
+}
+
+}  // namespace
+
+Result<UniqueFd> listen_unix_datagram(int directory, const std::string& name, unsigned mode) {
+  UniqueFd fd = TRY(bind_unix(directory, name, SOCK_DGRAM));
   const long r = raw::call(SYS_fchmodat, directory, name.c_str(), mode);
   if (r < 0) return Error::os(static_cast<int>(-r), "chmod").during(name);
   return fd;
+}
+
+Result<UniqueFd> bind_unix_stream(int directory, const std::string& name) {
+  return bind_unix(directory, name, SOCK_STREAM);
+}
+
+Result<void> listen_on(int socket) {
+  constexpr int backlog = 64;
+  return ::listen(socket, backlog) == 0 ? ok() : Error::os(errno, "listen");
+}
+
+Result<UniqueFd> accept_client(int socket, std::chrono::seconds patience) {
+  UniqueFd client(::accept4(socket, nullptr, nullptr, SOCK_CLOEXEC));
+  if (!client) return Error::os(errno, "accept4");
+  const timeval limit{.tv_sec = patience.count(), .tv_usec = 0};
+  if (::setsockopt(client.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0)
+    return Error::os(errno, "setsockopt");
+  return client;
 }
 
 Result<std::pair<UniqueFd, UniqueFd>> message_pair() {
@@ -126,6 +153,15 @@ Result<std::string> receive_some(int socket, std::chrono::steady_clock::time_poi
     } else if (errno != EINTR) {
       return Error::os(errno, "recv");
     }
+  }
+}
+
+Result<std::size_t> next_message_length(int socket) {
+  char byte = 0;
+  for (;;) {
+    const ssize_t length = ::recv(socket, &byte, sizeof byte, MSG_PEEK | MSG_TRUNC);
+    if (length >= 0) return static_cast<std::size_t>(length);
+    if (errno != EINTR) return Error::os(errno, "recv");
   }
 }
 

@@ -23,6 +23,13 @@ Result<UniqueFd> connect_unix_datagram(const std::string& address);
 // A datagram socket of that name and mode in a directory; one that is there already is replaced.
 Result<UniqueFd> listen_unix_datagram(int directory, const std::string& name, unsigned mode);
 
+// A stream socket of that name in a directory, which listens when listen_on() says so; an older one is replaced.
+// The process that calls listen_on() is the one that clients see (SO_PEERCRED). source: unix(7)
+Result<UniqueFd> bind_unix_stream(int directory, const std::string& name);
+Result<void> listen_on(int socket);
+// What the client sends is waited for at most that long (SO_RCVTIMEO).
+Result<UniqueFd> accept_client(int socket, std::chrono::seconds patience);
+
 // Two connected SOCK_SEQPACKET ends: every message whole, end of file when the other end is closed.
 Result<std::pair<UniqueFd, UniqueFd>> message_pair();
 
@@ -39,6 +46,8 @@ struct Message {
   std::string text;  // empty: the other end is closed
   std::vector<UniqueFd> descriptors;
 };
+// Waits for the next message of a SOCK_SEQPACKET or datagram socket and tells its length; 0: the other end is closed.
+Result<std::size_t> next_message_length(int socket);
 // MSG_CMSG_CLOEXEC. Longer texts than `limit` bytes are an error.
 Result<Message> receive_message(int socket, std::size_t limit = 65536);
 

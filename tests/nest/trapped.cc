@@ -45,7 +45,7 @@ void check(bool good, const char* what, const std::string& path) {
 // Each thread has names of its own, so that every call must succeed.
 void make_nodes(const std::string& path) {
   check(::mknod(path.c_str(), S_IFCHR | 0666, makedev(1, 3)) == 0, "mknod", path);
-  struct stat status {};
+  struct stat status{};
   const bool is_null = ::stat(path.c_str(), &status) == 0 && S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3);
   check(is_null, "stat", path);
   check(::unlink(path.c_str()) == 0, "unlink", path);
@@ -61,7 +61,7 @@ void mount_all(const std::string& path) {
 }
 
 void read_view() {
-  struct sysinfo info {};
+  struct sysinfo info{};
   check(::sysinfo(&info) == 0 && info.totalram > 0, "sysinfo", "");
   for (const char* path : {"/proc/meminfo", "/proc/uptime", "/proc/stat"}) {
     const int fd = ::open(path, O_RDONLY);
@@ -99,7 +99,7 @@ bool once(std::string_view what, const std::string& path) {
   if (what == "mount") return ::mount("tmpfs", path.c_str(), "tmpfs", 0, "size=4k") == 0;
   if (what == "mountproc") return ::mount("proc", path.c_str(), "proc", 0, nullptr) == 0;
   if (what == "umount") return ::umount2(path.c_str(), 0) == 0;
-  struct sysinfo info {};
+  struct sysinfo info{};
   return ::sysinfo(&info) == 0;
 }
 

@@ -3,7 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -25,16 +24,16 @@ struct Allowed {
 };
 // What every container may use, and a nest's fuse and tun: the same numbers as its device rules (plan_devices.cc).
 constexpr Allowed allowed[] = {
-    {1, 3},    // null
-    {1, 5},    // zero
-    {1, 7},    // full
-    {1, 8},    // random
-    {1, 9},    // urandom
-    {5, 0},    // tty
-    {5, 1},    // console
-    {5, 2},    // ptmx
-    {10, 229}, // fuse
-    {10, 200}, // net/tun
+    {1, 3},     // null
+    {1, 5},     // zero
+    {1, 7},     // full
+    {1, 8},     // random
+    {1, 9},     // urandom
+    {5, 0},     // tty
+    {5, 1},     // console
+    {5, 2},     // ptmx
+    {10, 229},  // fuse
+    {10, 200},  // net/tun
 };
 
 bool may_have(mode_t mode, dev_t device) {
@@ -43,32 +42,32 @@ bool may_have(mode_t mode, dev_t device) {
          });
 }
 
-// This thread's file ids are the caller's while it lives; its capabilities stay (SECBIT_NO_SETUID_FIXUP).
-class As {
- public:
-  As(uid_t uid, gid_t gid) {
-    call(SYS_setfsgid, gid);
-    call(SYS_setfsuid, uid);
-  }
-  As(const As&) = delete;
-  As& operator=(const As&) = delete;
-  ~As() {
-    call(SYS_setfsuid, 0);
-    call(SYS_setfsgid, 0);
-  }
-};
+// This thread's file ids become the caller's, and stay: the next caller's are the same as a rule. Its capabilities are
+// not touched (SECBIT_NO_SETUID_FIXUP), and no other handler depends on them.
+void create_as(uid_t uid, gid_t gid) {
+  thread_local uid_t current_uid = 0;
+  thread_local gid_t current_gid = 0;
+  if (gid != current_gid) call(SYS_setfsgid, gid);
+  if (uid != current_uid) call(SYS_setfsuid, uid);
+  current_gid = gid;
+  current_uid = uid;
+}
 
 bool is_there(int parent, const char* name, dev_t device) {
-  struct stat status {};
+  struct stat status{};
   return ::fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISCHR(status.st_mode) &&
          status.st_rdev == device;
 }
 
 // A file system that the nest itself has mounted refuses to open any device. source: may_open_dev() in fs/namei.c
-bool can_be_opened(int parent, const char* name) {
+bool can_be_opened(dev_t filesystem, int parent, const char* name) {
+  thread_local dev_t known = 0;  // one that does not
+  if (filesystem == known) return true;
   const long fd = call(SYS_openat, parent, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
   if (fd >= 0) call(SYS_close, fd);
-  return fd != -EACCES;
+  if (fd == -EACCES) return false;
+  known = filesystem;
+  return true;
 }
 
 Answer make_node(Call& trapped, int dir, std::uint64_t path_at, mode_t mode, dev_t device) {
@@ -83,17 +82,17 @@ Answer make_node(Call& trapped, int dir, std::uint64_t path_at, mode_t mode, dev
   auto entry = caller.resolve_entry(dir, *path);
   // What cannot be resolved, the kernel refuses with the right error, or resolves as the caller may.
   if (!entry) return Answer::native();
-  struct stat parent {};
+  struct stat parent{};
   if (::fstat(entry->parent.get(), &parent) < 0 || !trapped.nest.owns(parent.st_uid)) return Answer::native();
 
-  const As as(credentials->fsuid, credentials->fsgid);
+  create_as(credentials->fsuid, credentials->fsgid);
   const char* name = entry->name.c_str();
-  const bool was_there = is_there(entry->parent.get(), name, device);
-  if (was_there) return trapped.resumed() ? Answer::success() : Answer::fail(EEXIST);
+  const bool resumed = trapped.resumed();
   if (!trapped.begin(0)) return Answer::native();
   const long r = call(SYS_mknodat, entry->parent.get(), name, mode & ~credentials->umask, device);
+  if (r == -EEXIST && resumed && is_there(entry->parent.get(), name, device)) return Answer::success();
   if (r < 0) return r == -EPERM ? Answer::native() : Answer::fail(static_cast<int>(-r));
-  if (can_be_opened(entry->parent.get(), name)) return Answer::success();
+  if (can_be_opened(parent.st_dev, entry->parent.get(), name)) return Answer::success();
   call(SYS_unlinkat, entry->parent.get(), name, 0);
   return Answer::native();
 }
