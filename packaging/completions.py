@@ -257,7 +257,7 @@ FISH_NEST = f"""# fish completion for caisson-nest: the runtime's, and its own c
 {SPDX}
 
 complete -c caisson-nest -w caisson-runtime
-""" + "".join(f"complete -c caisson-nest -n __fish_use_subcommand -a {name} -d '{text}'\n" for name, text in NEST_COMMANDS.items())
+""" + "".join(f"complete -c caisson-nest -n __fish_use_subcommand -a {name} -d {fish_text(text)}\n" for name, text in NEST_COMMANDS.items())
 FISH_CAISSON = f"""# fish completion for caisson: which program it is to be.
 {SPDX}
 
