@@ -238,6 +238,10 @@ def zsh(program):
 
 # fish: one `complete` a flag. caisson-nest wraps caisson-runtime.
 
+def fish_text(text):
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
 FISH = """# fish completion for caisson-runtime. %(made)s
 %(spdx)s
 
@@ -264,10 +268,6 @@ FISH_CAISSON = f"""# fish completion for caisson: which program it is to be.
 complete -c caisson -f -n __fish_use_subcommand -a runtime -d 'a strict OCI runtime'
 complete -c caisson -f -n __fish_use_subcommand -a nest -d 'containers that can hold container engines'
 """
-
-
-def fish_text(text):
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def fish_flag(flag, condition):
