@@ -14,7 +14,7 @@ import unittest
 from sandbox import Unavailable, poll
 
 SKIPPED = 77  # ctest: SKIP_RETURN_CODE
-WORKERS = 4
+WORKERS = int(os.environ.get("CAISSON_WORKERS", "4"))
 NUMBERS = itertools.count(1)
 # What runs by default under an engine whose older version is held to every law beside it.
 CORE = r"DockerLaws|PodmanLaws|LifecycleLaws|ProcessLaws|ExecLaws|BuildLaws|NetworkLaws|ResourceLaws|NestLaws|InnerEngineLaws|RemainsLaws"

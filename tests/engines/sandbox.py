@@ -23,6 +23,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = HERE.parent.parent
 PREFIX = "caisson-engines-"
+SLOWNESS = float(os.environ.get("CAISSON_SLOWNESS", "1"))  # every deadline is that much later: an emulated machine
 
 
 class Unavailable(Exception):
@@ -31,6 +32,7 @@ class Unavailable(Exception):
 
 def poll(condition, seconds, what):
     """The value of `condition()` once it is true. The deadline is generous: it is met only by a failure."""
+    seconds *= SLOWNESS
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
@@ -183,6 +185,7 @@ class Terminal:
 
     def expect(self, pattern, seconds=60):
         """Reads until `pattern` matches what came since the last match. Returns the match."""
+        seconds *= SLOWNESS
         deadline = time.monotonic() + seconds
         while True:
             match = re.search(pattern, self.text)
@@ -197,7 +200,7 @@ class Terminal:
                 raise AssertionError(f"terminal: closed before {pattern!r}; got {self.text!r}") from None
 
     def finish(self, seconds=60):
-        rc = self.started.wait(seconds)
+        rc = self.started.wait(seconds * SLOWNESS)
         os.close(self.master)
         return rc
 
@@ -280,7 +283,7 @@ class Sandbox:
 
     def run(self, argv, stdin=b"", timeout=90, env=None):
         """Runs a process to its end. Output goes to memory files: nobody who inherits them can make us wait."""
-        timeout = max(timeout, float(os.environ.get("CAISSON_PATIENCE", "0")))  # an emulated machine is slow
+        timeout *= SLOWNESS
         files = [os.memfd_create(n, os.MFD_CLOEXEC) for n in ("in", "out", "err")]
         try:
             os.write(files[0], stdin.encode() if isinstance(stdin, str) else stdin)
@@ -312,7 +315,7 @@ class Sandbox:
             self.control.close()
         if self.unshare:
             try:
-                self.unshare.wait(20)
+                self.unshare.wait(20 * SLOWNESS)
             except subprocess.TimeoutExpired:
                 self.unshare.kill()
                 self.unshare.wait()

@@ -23,6 +23,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "engines")]
 from images import MACHINES, image  # noqa: E402
+from record import record  # noqa: E402
 from sandbox import SOURCE, Unavailable  # noqa: E402
 
 RESULT_BYTES = 64 << 20
@@ -218,15 +219,19 @@ def main():
     parser.add_argument("--bare", action="store_true", help="a small script is process 1: no systemd, no D-Bus")
     parser.add_argument("--shell", action="store_true", help="a shell on the guest's console")
     parser.add_argument("--timeout", type=int, default=3600, metavar="SECONDS")
+    parser.add_argument("--record", action="store_true", help="what guest.py found goes to bench/results/vm-lane.md")
     parser.add_argument("command", nargs=argparse.REMAINDER, help=f"a shell command, in the tree (default: {ALL})")
     options = parser.parse_args()
     words = options.command
     command = words[0] if len(words) == 1 else shlex.join(words) if words else "bash -i" if options.shell else ALL
     worst = 0
     for kernel in MACHINES if options.kernel == "all" else [options.kernel]:
-        started = time.monotonic()
+        started, before = time.monotonic(), time.time()
         status, up = run(kernel, command, options.bare, options.timeout, interactive=options.shell)
         say(f"{kernel}: exit status {status} after {time.monotonic() - started:.0f} s (up after {up:.0f} s)")
+        results = SOURCE / "out" / "vm" / kernel / "results.json"
+        if options.record and results.exists() and results.stat().st_mtime >= before:
+            record(kernel, results, f"'{command}'")
         worst = max(worst, status)
     return worst
 

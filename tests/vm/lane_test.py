@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # The tests that need another kernel than this machine's, as ctest cases.
-# Layer: tests. Run by ctest as tests.vm.short, tests.vm.6.1, tests.vm.6.12.
+# Layer: tests. Run by ctest as tests.vm.short, tests.vm.6.1, tests.vm.engines.6.1 and the same for 6.12.
 # SPDX-License-Identifier: Apache-2.0
-"""usage: lane_test.py short | 6.1 | 6.12"""
+"""usage: lane_test.py short | 6.1 | 6.12 | engines.6.1 | engines.6.12"""
 import os
 import sys
 import time
@@ -23,7 +23,8 @@ def main():
     if lane == "short":
         status, up = boot.run("6.1", GUEST + "short", timeout=420, small=True)
     else:
-        status, up = boot.run(lane, GUEST + "all", timeout=3600)
+        kernel = lane.removeprefix("engines.")
+        status, up = boot.run(kernel, GUEST + ("all" if kernel == lane else "engines"), timeout=3600)
     print(f"{lane}: exit status {status} after {time.monotonic() - started:.0f} s, the guest was up after {up:.0f} s")
     return status
 
