@@ -30,13 +30,16 @@ def table(kernel, cases):
     lines = ["", f"## {kernel}", "",
              f"{len(rows)} files, {sum(case['ran'] - case['skipped'] for case in rows) - failed} passed, "
              f"{sum(case['skipped'] for case in rows)} skipped, {failed} failed.", "",
-             "| test file | passed | skipped | failed | seconds | what failed | command of `./dev vm` |", "| --- | --- | --- | --- | --- | --- | --- |"]
+             "| test file | passed | skipped | failed | seconds | what failed | command |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    commands = []
     for name in sorted(cases):
         case = cases[name]
         bad = 0 if case["verdict"] in ("ok", "skipped") else max(len(case["failed"]), 1)
         passed = max(case["ran"] - case["skipped"] - bad, 0)
-        lines.append(f"| `{name}` | {passed} | {case['skipped']} | {bad} | {case['seconds']} | {verdict(case)} | `{case['command']}` |")
-    return lines
+        if case["command"] not in commands:
+            commands.append(case["command"])
+        lines.append(f"| `{name}` | {passed} | {case['skipped']} | {bad} | {case['seconds']} | {verdict(case)} | {commands.index(case['command']) + 1} |")
+    return lines + [""] + [f"{number}. `./dev vm {command}`" for number, command in enumerate(commands, 1)]
 
 
 def record(kernel, path, command):
