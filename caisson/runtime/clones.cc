@@ -90,7 +90,8 @@ Result<UniqueFd> overlay_by_descriptor(const OverlayLayers& layers) {
 Result<UniqueFd> overlay(const RootPlan& root, int user_namespace) {
   const OverlayLayers layers = TRY(clone_layers(root, user_namespace));
   auto made = overlay_by_descriptor(layers);
-  const bool old = !made && (made.error().is(EOPNOTSUPP) || made.error().is(EINVAL));
+  // Before 6.13: no descriptors at all, none for this option, or none with O_PATH, as clones have (6.12: EBADF).
+  const bool old = !made && (made.error().is(EOPNOTSUPP) || made.error().is(EINVAL) || made.error().is(EBADF));
   return old ? overlay_by_path(root.path, layers) : std::move(made);
 }
 
