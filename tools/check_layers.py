@@ -16,9 +16,10 @@ MAY_USE = {  # library: what it may include, besides itself
     "dbus": {"base", "sys"},
     "cgroup": {"base", "sys", "oci", "dbus"},
     "seccomp": {"base", "sys", "oci"},
+    "procview": {"base", "sys", "oci", "cgroup"},
     "runtime": {"base", "sys", "oci", "idmap", "cgroup", "seccomp"},
     "shim": {"base", "sys"},
-    "nest": {"base", "sys", "oci", "idmap", "cgroup", "seccomp", "shim"},
+    "nest": {"base", "sys", "oci", "idmap", "cgroup", "seccomp", "shim", "procview"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"caisson/([a-z_]+)/')
 

@@ -117,4 +117,11 @@ Result<UniqueFd> new_filesystem(const std::string& type, const FilesystemOption*
   return UniqueFd(static_cast<int>(mounted));
 }
 
+Result<DeviceNumber> filesystem_device(int fd) {
+  struct statx status{};
+  const long r = raw::call(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0u, &status);
+  if (r < 0) return failure(r, "statx");
+  return DeviceNumber{status.stx_dev_major, status.stx_dev_minor};
+}
+
 }  // namespace caisson::sys

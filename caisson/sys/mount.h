@@ -63,4 +63,10 @@ struct FilesystemOption {
 Result<UniqueFd> new_filesystem(const std::string& type, const FilesystemOption* options, std::size_t count,
                                 std::uint64_t attributes);
 
+// The device number of the file system that `fd` is open on, without asking a FUSE server. source: statx(2)
+struct DeviceNumber {
+  unsigned major = 0, minor = 0;
+};
+Result<DeviceNumber> filesystem_device(int fd);
+
 }  // namespace caisson::sys

@@ -1,0 +1,83 @@
+// What a nest sees in /proc and /sys where the kernel has no namespace: mounts to make, and the server behind them.
+// Layer: procview. Used by nest: its plan (overmounts), its shim (connect) and its supervisor (serve, sysinfo_of).
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <sys/sysinfo.h>
+#include <sys/types.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "caisson/base/result.h"
+#include "caisson/cgroup/placement.h"
+#include "caisson/sys/unique_fd.h"
+
+namespace caisson::procview {
+
+// ---- what is to be mounted where. Pure: derived from the one table (table.h).
+
+struct Overmount {
+  std::string destination;  // "/proc/meminfo" in the nest; of replayed(), below the new mount: "meminfo"
+  std::string source;       // below the root of our file system: "proc/meminfo"
+  bool directory = false;
+  // Whether it is there depends on the nest's own network namespace and the kernel: to be skipped where the nest's own
+  // proc does not have the destination. All others exist in every proc and sysfs of the host.
+  bool if_there = false;
+};
+
+// Absolute path on the host -> is there.
+using Exists = std::function<bool(const std::string& path)>;
+
+// Whether the kernel gives each pid namespace its own kernel.pid_max (6.14): then it stays the kernel's.
+enum class PidMax : bool { global, namespaced };
+
+// What is bound over a nest's own /proc and /sys at its start.
+std::vector<Overmount> overmounts(const Exists& exists, PidMax pid_max);
+
+// The part that is bound again over each new proc or sysfs that is mounted inside.
+enum class Filesystem : bool { proc, sysfs };
+std::vector<Overmount> replayed(Filesystem filesystem, const Exists& exists);
+
+// ---- serving
+
+struct Nest {
+  cgroup::Placement placement;  // its cgroup; limits above it count too, up to the mount points
+  pid_t init = 0;               // host pid of its first process: its start is the nest's boot; 0: not yet, boot is now
+  uid_t root_uid = 0;           // the host ids of the nest's root: owner of all files
+  gid_t root_gid = 0;
+  std::string values;                      // directory of stored values, one small file a node; made if missing
+  std::string id;                          // product_uuid ends with its last twelve hexadecimal digits
+  std::vector<std::string> block_devices;  // "8:0": what /proc/partitions shows
+};
+
+struct Connection {
+  sys::UniqueFd fuse;   // the connection: for serve(), now and later. Whoever inherits it in the nest deadlocks its end
+  sys::UniqueFd mount;  // the root of our file system, not attached anywhere
+};
+
+// Opens /dev/fuse and makes the mount, owned by the host's user namespace, for all users, checked by the kernel
+// (default_permissions). Nothing below the root can be looked up before somebody serves.
+//   errors  as of the calls; unsupported: no FUSE in this kernel
+Result<Connection> connect();
+
+// Aborts the connection: every request fails with ENOTCONN, now and later; nobody waits any more.
+//   errors  os: fusectl is not mounted on /sys/fs/fuse/connections
+Result<void> abort_connection(const Connection& connection);
+
+enum class Resend : bool {
+  no,
+  yes,  // the one who served before died: requests that it had read are to be sent again
+};
+
+// Serves until the connection ends. Keeps nothing between requests that a successor needs: the process may be killed
+// at any moment. May run in several processes on the same connection.
+//   errors  unsupported: `resend` asked for and this kernel (before 6.9) cannot: abort the connection and make another
+//           os: the descriptor, or the directory of values
+Result<void> serve(int fuse, const Nest& nest, Resend resend);
+
+// sysinfo(2) with the numbers of the nest's meminfo, uptime and loadavg.
+Result<struct sysinfo> sysinfo_of(const Nest& nest);
+
+}  // namespace caisson::procview

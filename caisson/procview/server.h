@@ -1,0 +1,64 @@
+// The server: one request at a time from the FUSE descriptor to its answer.
+// Layer: procview. Used by serve.cc.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <string>
+
+#include "caisson/procview/content.h"
+#include "caisson/procview/triggers.h"
+#include "caisson/procview/wire.h"
+
+namespace caisson::procview {
+
+class Server {
+ public:
+  Server(int fuse, const Nest& nest, ValueStore values);
+
+  // First, after another server died: its requests are sent again.
+  Result<void> ask_again();
+  // Waits for one request and answers it. False: the connection has ended.
+  Result<bool> answer_next();
+
+  // The answer to one request; "" where the kernel waits for none.
+  std::string answer(const wire::Request& request);
+
+ private:
+  // What a reader was given, so that its next read, at an offset, goes on in the same text. A hint: a successor
+  // that has none reads anew.
+  struct Snapshot {
+    std::uint64_t handle = 0;
+    std::size_t size = 0;
+    std::string text;  // kept only while a part is still to be read
+  };
+
+  Result<void> wait_for_any();
+  Result<void> send(std::string_view bytes);
+
+  std::string init(const wire::Request& request);
+  std::string look_up(const wire::Request& request);
+  std::string get_attributes(const wire::Request& request);
+  std::string set_attributes(const wire::Request& request);
+  std::string read_link(const wire::Request& request);
+  std::string open(const wire::Request& request);
+  std::string read(const wire::Request& request);
+  std::string write(const wire::Request& request);
+  std::string read_directory(const wire::Request& request);
+  std::string release(const wire::Request& request);
+  std::string poll(const wire::Request& request);
+  std::string file_system(const wire::Request& request);
+
+  fuse_attr attributes(const Node& node) const;
+
+  int fuse_;
+  std::string buffer_;
+  const Nest& nest_;
+  Contents contents_;
+  Triggers triggers_;
+  std::uint64_t next_handle_;
+  std::array<Snapshot, 16> snapshots_{};
+  std::size_t next_snapshot_ = 0;
+};
+
+}  // namespace caisson::procview
