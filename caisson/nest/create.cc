@@ -3,11 +3,14 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "caisson/nest/gather.h"
 #include "caisson/nest/plan.h"
 #include "caisson/nest/report.h"
 #include "caisson/oci/document.h"
 #include "caisson/oci/validate.h"
+#include "caisson/procview/procview.h"
 #include "caisson/seccomp/notify.h"
 #include "caisson/shim/shim.h"
 #include "caisson/sys/copy_tree.h"
@@ -15,6 +18,7 @@
 #include "caisson/sys/execute.h"
 #include "caisson/sys/file.h"
 #include "caisson/sys/link.h"
+#include "caisson/sys/mount.h"
 #include "caisson/sys/path.h"
 #include "caisson/sys/process_stat.h"
 #include "caisson/sys/user_namespace.h"
@@ -105,6 +109,11 @@ bool carries_overlays(const std::string& directory) {
   return magic && *magic != overlayfs_magic;
 }
 
+std::uint32_t host_root(const std::vector<oci::IdMapping>& maps) {
+  const auto root = std::ranges::find(maps, 0U, &oci::IdMapping::container_id);
+  return root == maps.end() ? 0 : root->host_id;
+}
+
 // From here on something is on disk: the caller releases it on an error.
 Result<std::vector<DataRoot>> write_nest(Store& store, const Context& context, oci::Document& document, oci::Spec spec,
                                          Facts& facts, Live& live) {
@@ -117,9 +126,12 @@ Result<std::vector<DataRoot>> write_nest(Store& store, const Context& context, o
   if (keeps) TRY(store.check_key(record.key, live.name));
   live.key = record.key;
   facts.first_id = record.first_id;
+  facts.root_uid = own_ids ? record.first_id : host_root(spec.linux.uid_mappings);
+  facts.root_gid = own_ids ? record.first_id : host_root(spec.linux.gid_mappings);
   const std::string data = store.directory(record.key) + "/data";
   if (keeps && carries_overlays(data)) facts.data_directory = data;
   if (!facts.listener.empty()) facts.listener = store.run_directory(live.name) + "/" + shim::socket_name;
+  facts.view = store.run_directory(live.name) + "/" + view_name;
   TRY(gather_sources(facts, spec));
   Plan plan = TRY(plan_nest(std::move(spec), facts));
   TRY(make_data_roots(plan, facts));
@@ -143,10 +155,41 @@ Result<std::vector<DataRoot>> write_locked(const Context& context, oci::Document
   return written;
 }
 
-Result<void> start_shim(const std::string& directory) {
-  const auto started = TRY(sys::execute(
-      "/proc/self/exe", {"caisson-shim", "--directory", directory, "--creator", std::to_string(::getpid())},
-      sys::Stdout::inherit));
+// A nest without it sees the host's memory and processors, and cannot set what has no namespace.
+procview::Connection connect_view(Facts& facts, const oci::Spec& spec) {
+  const bool owner_known = owner_of(spec) == Owner::nest || !spec.linux.uid_mappings.empty();
+  if (facts.listener.empty() || !owner_known) return {};
+  auto view = procview::connect();
+  if (!view) return {};
+  facts.overmounts = procview::overmounts(sys::exists, procview::PidMax::global);
+  return *std::move(view);
+}
+
+// Above whatever an engine hands on.
+constexpr int view_least = 1000;
+
+// Mounted below the nest's run directory, so that the runtime can bind its parts and the supervisor its copies.
+Result<sys::UniqueFd> mount_view(const std::string& directory, const procview::Connection& view, std::uint32_t uid,
+                                 std::uint32_t gid) {
+  const std::string values = directory + "/" + values_name;
+  const std::string place = directory + "/" + view_name;
+  TRY(sys::make_directories(values, 0700));
+  TRY(sys::change_owner_at(AT_FDCWD, values, uid, gid));
+  TRY(sys::make_directories(place, 0700));
+  const sys::UniqueFd target = TRY(sys::open_file(place, O_PATH | O_DIRECTORY));
+  TRY(sys::attach_mount(view.mount.get(), target.get()));
+  return sys::duplicate_inherited(view.fuse.get(), view_least);
+}
+
+Result<void> start_shim(const std::string& directory, const procview::Connection& view, std::uint32_t uid,
+                        std::uint32_t gid) {
+  std::vector<std::string> argv = {"caisson-shim", "--directory", directory, "--creator", std::to_string(::getpid())};
+  sys::UniqueFd inherited;
+  if (view.fuse) {
+    inherited = TRY(mount_view(directory, view, uid, gid).during("view of /proc and /sys"));
+    argv.insert(argv.end(), {"--view", std::to_string(inherited.get())});
+  }
+  const auto started = TRY(sys::execute("/proc/self/exe", argv, sys::Stdout::inherit));
   return started.status == 0 ? ok() : Error::of(Kind::internal, "the nest's shim did not start");
 }
 
@@ -174,6 +217,7 @@ Result<std::vector<std::string>> prepare(const Context& context) {
   gather_devices(facts);
   // Below another's listener (a nest in a nest) that one's supervisor answers for us too.
   if (!nested || seccomp::can_listen()) facts.listener = shim::socket_name;
+  const procview::Connection view = connect_view(facts, spec);
 
   Live live;
   live.name = {.runtime_root = context.runtime_root, .id = line.id};
@@ -196,7 +240,9 @@ Result<std::vector<std::string>> prepare(const Context& context) {
     (void)release(context, line.id);
     return std::move(loaded).error();
   }
-  auto started = facts.listener.empty() ? ok() : start_shim(run_directory(context.places, live.name));
+  auto started = facts.listener.empty()
+                     ? ok()
+                     : start_shim(run_directory(context.places, live.name), view, facts.root_uid, facts.root_gid);
   if (!started) {
     (void)release(context, line.id);
     return std::move(started).error();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "caisson/nest/overlay.h"
+#include "caisson/procview/procview.h"
 
 namespace caisson::nest {
 
@@ -43,9 +44,12 @@ struct Facts {
   std::vector<std::string> preloaded;  // data roots in which the image has something
   std::string data_directory;          // where data roots are made; empty: there is no suitable file system
   bool data_can_idmap = false;
-  std::uint32_t first_id = 0;  // of the nest's 65,536 host ids
-  std::string listener;        // the socket that takes the trapped calls' descriptor; empty: no call is trapped
-  std::string program;         // this executable, for the release hook
+  std::uint32_t first_id = 0;                   // of the nest's 65,536 host ids
+  std::string view;                             // where its view of /proc and /sys is mounted; empty: it has none
+  std::vector<procview::Overmount> overmounts;  // of that view, those that this kernel's /proc and /sys have
+  std::uint32_t root_uid = 0, root_gid = 0;     // the nest's root, as the host knows it
+  std::string listener;  // the socket that takes the trapped calls' descriptor; empty: no call is trapped
+  std::string program;   // this executable, for the release hook
   std::vector<std::string> release_arguments;  // argv of the release hook
   std::vector<std::string> release_environment;
 };

@@ -13,6 +13,7 @@
 #include "caisson/sys/execute.h"
 #include "caisson/sys/file.h"
 #include "caisson/sys/link.h"
+#include "caisson/sys/mount.h"
 #include "caisson/sys/process_stat.h"
 
 namespace caisson::nest {
@@ -186,6 +187,7 @@ Result<void> Store::release(const Name& name) {
   if (!live.work.empty()) TRY(sys::remove_tree_at(AT_FDCWD, live.work));
   const std::string directory = run_directory(name);
   stop_shim(directory);
+  (void)sys::detach_mount(directory + "/" + view_name);
   TRY(sys::remove_tree_at(AT_FDCWD, directory));
   forget_root(directory.substr(0, directory.rfind('/')));
   if (live.key.empty()) return ok();

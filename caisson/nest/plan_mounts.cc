@@ -165,6 +165,15 @@ void plan_mounts(Plan& plan, const Facts& facts) {
   const auto has = [&](std::string_view path) {
     return std::ranges::any_of(user, [&](const Mount& m) { return clean_path(m.destination) == path; });
   };
+  for (const procview::Overmount& node : facts.overmounts) {
+    if (has(node.destination)) continue;  // the caller's own (lxcfs) wins
+    out.push_back({.destination = node.destination,
+                   .type = "bind",
+                   .source = facts.view + "/" + node.source,
+                   .options = {"bind", "nosuid", "noexec", "nodev", "x-caisson.view"},
+                   .uid_mappings = {},
+                   .gid_mappings = {}});
+  }
   if (!has("/dev/shm"))
     out.push_back({"/dev/shm",
                    "tmpfs",

@@ -12,6 +12,7 @@
 //   config.json          the bundle the runtime is given
 //   nest.json            key, creator's pid and start time, claims, overlay work directory
 //   shim.sock            where its shim listens (shim/shim.h)
+//   view/, values/       its /proc and /sys (procview), and what was written there
 //   supervisor.log       what a supervisor had to say before it ended
 // RUN/HASH/@root         a link to the runtime's --root: whose ID is not in there, and whose creator ended, is over
 // RUN/claims/DEV-INODE   a link to HASH/ID: the one nest that may have this directory for its engine's data
@@ -59,6 +60,8 @@ struct Live {
 };
 
 std::string run_directory(const Places& places, const Name& name);
+inline constexpr char view_name[] = "view";      // below it: where the view of /proc and /sys is mounted
+inline constexpr char values_name[] = "values";  // what was written to it; belongs to the nest's root
 
 // "web1-0f3a...": the ID and a hash of the root's identity, so that an ID used again never meets another's data.
 std::string key_of(std::string_view id, std::string_view identity);

@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <charconv>
 
+#include "caisson/cgroup/group.h"
+#include "caisson/cgroup/layout.h"
 #include "caisson/nest/caller.h"
+#include "caisson/nest/record.h"
 #include "caisson/sys/file.h"
 
 namespace caisson::nest {
@@ -27,6 +30,22 @@ std::vector<HostRange> parse_ranges(std::string_view text) {
   return out;
 }
 
+// The nest's cgroup is that of its first process, but on v2 that one is in a leaf of it (Group::settle).
+cgroup::Placement placement_of(const cgroup::Layout& layout) {
+  cgroup::Placement out;
+  for (const cgroup::Hierarchy& hierarchy : layout.hierarchies) {
+    std::string path = hierarchy.own;
+    const std::string leaf = "/" + std::string(cgroup::init_leaf);
+    if (hierarchy.version == cgroup::Version::v2 && path.ends_with(leaf)) path.resize(path.size() - leaf.size());
+    if (path.empty() || path == "/") continue;
+    out.directories.push_back({.version = hierarchy.version,
+                               .controllers = hierarchy.controllers,
+                               .mount_point = hierarchy.mount_point,
+                               .path = path});
+  }
+  return out;
+}
+
 }  // namespace
 
 bool Supervised::owns(uid_t uid) const {
@@ -42,7 +61,26 @@ Result<void> learn(Supervised& nest, pid_t init) {
   const std::string map = TRY(sys::read_file(at + "/uid_map"));
   nest.uids = parse_ranges(map);
   nest.init = init;
+  auto view = empty_view(nest.directory);
+  if (!view) return ok();  // below a runtime that made none
+  nest.view = *std::move(view);
+  nest.view.init = init;
+  const std::string mountinfo = TRY(sys::read_file("/proc/self/mountinfo"));
+  const std::string cgroup = TRY(sys::read_file(at + "/cgroup"));
+  nest.view.placement = placement_of(cgroup::parse_layout(mountinfo, cgroup));
+  nest.known.set(nest.view);
   return ok();
+}
+
+Result<procview::Nest> empty_view(const std::string& directory) {
+  procview::Nest out;
+  out.values = directory + "/" + values_name;
+  out.id = directory.substr(directory.rfind('/') + 1);
+  const sys::UniqueFd values = TRY(sys::open_file(out.values, O_PATH | O_DIRECTORY));
+  const struct stat owner = TRY(sys::status_of(values.get()));
+  out.root_uid = owner.st_uid;
+  out.root_gid = owner.st_gid;
+  return out;
 }
 
 }  // namespace caisson::nest

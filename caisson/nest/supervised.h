@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "caisson/base/result.h"
+#include "caisson/procview/procview.h"
 #include "caisson/sys/unique_fd.h"
 
 namespace caisson::nest {
@@ -24,11 +25,16 @@ struct Supervised {
   pid_t init = -1;                   // the first process
   std::uint64_t user_namespace = 0;  // its inode
   std::vector<HostRange> uids;       // the host's ids that are the nest's
+  procview::Nest view;               // what its /proc and /sys are made of
+  procview::Known known;             // `view`, when the first process is there
   sys::UniqueFd host_mounts;         // the host's mount namespace
   sys::UniqueFd host_network;
 
   bool owns(uid_t uid) const;
 };
+
+// What is known before it has a process.
+Result<procview::Nest> empty_view(const std::string& directory);
 
 //   errors  os ESRCH: it has ended
 Result<void> learn(Supervised& nest, pid_t init);

@@ -137,6 +137,9 @@ class Supervisor {
   void run() {
     journal_->generation.fetch_add(1);
     while (!resumed_) hear_shim();
+    const bool first = journal_->generation.load() == 1;
+    std::thread view([this, first] { serve_view(first ? procview::Resend::no : procview::Resend::yes); });
+    view.detach();
     recover();
     (void)sys::send_with_descriptors(shim::control_fd, "ready", nullptr, 0);
     std::vector<std::thread> threads;
@@ -181,6 +184,19 @@ class Supervisor {
   static bool prepare_thread() {
     ::prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP);
     return sys::raw::call(SYS_unshare, CLONE_FS) == 0;
+  }
+
+  // Its own thread: the others wait for it whenever a path of theirs leads through the view.
+  void serve_view(procview::Resend resend) {
+    if (::fcntl(shim::view_fd, F_GETFD) < 0) return;
+    auto before = empty_view(nest_.directory);
+    if (!before) return;
+    const procview::Progress progress{.busy_since = &journal_->view_busy_since[0], .taken = &journal_->view_taken};
+    auto served = procview::serve(shim::view_fd, *before, &nest_.known, resend, progress);
+    // Before Linux 6.9 what a predecessor had read is lost, and its reader waits until the nest ends.
+    if (!served && served.error().kind() == Kind::unsupported)
+      served = procview::serve(shim::view_fd, *before, &nest_.known, procview::Resend::no, progress);
+    if (!served) (void)sys::write_all(STDERR_FILENO, "caisson-supervisor: " + served.error().message() + "\n");
   }
 
   void recover() {
@@ -230,6 +246,7 @@ class Supervisor {
     auto got = seccomp::receive(listener.get(), slot.notification);
     received();
     if (got && *got) {
+      journal_->taken.fetch_add(1);
       slot.busy_since.store(now_ms());
       serve(listener, slot);
     }

@@ -1,5 +1,6 @@
 #include "caisson/nest/trapped.h"
 
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "caisson/nest/handlers/handlers.h"
@@ -10,7 +11,13 @@ namespace {
 constexpr TrappedCall table[] = {
     {"mknod", When::device_node, handle_mknod, "makes the device nodes that a nest may have"},
     {"mknodat", When::device_node_at, handle_mknodat, "makes the device nodes that a nest may have"},
+    {"mount", When::new_filesystem, handle_mount, "a new proc or sysfs shows the nest's view"},
+    {"umount2", When::not_detaching, handle_umount, "a proc or sysfs goes together with the view over it"},
+    {"umount", When::always, handle_umount, "the same, by 32-bit programs' old call"},
+    {"sysinfo", When::always, handle_sysinfo, "memory, uptime and load of the nest"},
 };
+
+constexpr std::uint64_t attaching = MS_BIND | MS_MOVE | MS_REMOUNT | MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
 
 oci::SyscallRule rule(const TrappedCall& call, const char* action, std::vector<oci::SyscallArg> args) {
   return {.names = {call.name}, .action = action, .errno_ret = {}, .args = std::move(args)};
@@ -46,6 +53,16 @@ std::span<const TrappedCall> trapped_calls() { return table; }
 
 std::vector<oci::SyscallRule> rules_of(const TrappedCall& call) {
   switch (call.when) {
+    case When::always:
+      return {trap(call, {})};
+    case When::not_detaching:
+      return {trap(call, {masked(1, MNT_DETACH, 0)}), pass(call, {masked(1, MNT_DETACH, MNT_DETACH)})};
+    case When::new_filesystem: {
+      std::vector<oci::SyscallRule> out = {trap(call, {masked(3, attaching, 0)})};
+      for (std::uint64_t bit = 1; bit <= attaching; bit <<= 1)
+        if ((attaching & bit) != 0) out.push_back(pass(call, {masked(3, bit, bit)}));
+      return out;
+    }
     case When::device_node:
       return device_rules(call, 1, 2);
     case When::device_node_at:

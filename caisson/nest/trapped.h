@@ -18,6 +18,9 @@ using Handler = seccomp::Answer (*)(Call& call);
 
 // Which of a name's calls are trapped. Rules do not overlap, so that it does not matter which one a runtime asks first.
 enum class When : unsigned char {
+  always,
+  new_filesystem,  // mount: no bind, move, remount or change of propagation
+  not_detaching,   // umount2 without MNT_DETACH
   device_node,     // mknod: mode says a device, and it is not the whiteout 0:0
   device_node_at,  // the same for mknodat
 };

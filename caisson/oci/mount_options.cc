@@ -10,7 +10,7 @@
 namespace caisson::oci {
 namespace {
 
-enum class Does : unsigned char { set, clear, propagate, set_attr, clear_attr, copy_up, idmap, ridmap, inside };
+enum class Does : unsigned char { set, clear, propagate, set_attr, clear_attr, copy_up, idmap, ridmap, inside, view };
 
 struct Word {
   std::string_view text;
@@ -84,6 +84,7 @@ constexpr Word kWords[] = {
     {"tmpcopyup", Does::copy_up, 0},
     {"unbindable", Does::propagate, MS_UNBINDABLE},
     {"x-caisson.inside", Does::inside, 0},
+    {"x-caisson.view", Does::view, 0},
 };
 
 const Word* find(std::string_view text) {
@@ -141,6 +142,9 @@ void take(MountOptions& options, const Word& word) {
       break;
     case Does::inside:
       options.inside = true;
+      break;
+    case Does::view:
+      options.view = true;
       break;
   }
 }

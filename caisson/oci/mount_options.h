@@ -22,6 +22,7 @@ struct MountOptions {
   std::uint64_t attr_clear = 0;              // complete: __ATIME is in it when an access time is set
   Idmap idmap = Idmap::none;
   bool copy_up = false;  // tmpcopyup
+  bool view = false;     // x-caisson.view: over a node of the kernel's /proc or /sys, if it is there
   bool inside = false;   // x-caisson.inside: made by the container's root (annotation io.caisson.locked-mounts)
   std::string data{};    // every other word, joined by commas
   bool operator==(const MountOptions&) const = default;

@@ -15,7 +15,7 @@ namespace caisson::procview {
 
 class Contents {
  public:
-  Contents(const Nest& nest, ValueStore values) : gather_(nest), values_(std::move(values)) {}
+  Contents(const Nest& nest, const ValueStore& values) : gather_(nest), values_(values) {}
 
   // Whether the host has it, and the nest is to see it.
   bool is_there(const Node& node);
@@ -37,7 +37,6 @@ class Contents {
 
   const Tree& tree() const { return tree_; }
   Gather& gather() { return gather_; }
-  const ValueStore& values() const { return values_; }
 
  private:
   Result<std::string> host_text(const Node& node);
@@ -47,7 +46,7 @@ class Contents {
 
   Tree tree_;
   Gather gather_;
-  ValueStore values_;
+  const ValueStore& values_;
 };
 
 }  // namespace caisson::procview

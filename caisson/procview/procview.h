@@ -6,6 +6,8 @@
 #include <sys/sysinfo.h>
 #include <sys/types.h>
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -71,11 +73,30 @@ enum class Resend : bool {
   yes,  // the one who served before died: requests that it had read are to be sent again
 };
 
+// The nest as it becomes known while somebody serves already: its mounts are made before it has a process.
+class Known {
+ public:
+  // Once; what it points to lives as long as the server.
+  void set(const Nest& nest) { nest_.store(&nest); }
+  const Nest* get() const { return nest_.load(); }
+
+ private:
+  std::atomic<const Nest*> nest_{nullptr};
+};
+
+// Where a watchdog looks; both may be null.
+struct Progress {
+  std::atomic<std::uint64_t>* busy_since = nullptr;  // CLOCK_MONOTONIC in ms while a request is in hand, else 0
+  std::atomic<std::uint64_t>* taken = nullptr;       // requests so far
+};
+
 // Serves until the connection ends. Keeps nothing between requests that a successor needs: the process may be killed
 // at any moment. May run in several processes on the same connection.
+//   before      what is known from the start: values, root_uid, root_gid, id
+//   known       null: `before` is all there is. Else a read waits up to two seconds for it
 //   errors  unsupported: `resend` asked for and this kernel (before 6.9) cannot: abort the connection and make another
 //           os: the descriptor, or the directory of values
-Result<void> serve(int fuse, const Nest& nest, Resend resend);
+Result<void> serve(int fuse, const Nest& before, const Known* known, Resend resend, Progress progress = {});
 
 // sysinfo(2) with the numbers of the nest's meminfo, uptime and loadavg.
 Result<struct sysinfo> sysinfo_of(const Nest& nest);

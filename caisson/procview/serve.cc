@@ -6,9 +6,9 @@
 
 namespace caisson::procview {
 
-Result<void> serve(int fuse, const Nest& nest, Resend resend) {
-  ValueStore values = TRY(ValueStore::open(nest.values).during("procview"));
-  Server server(fuse, nest, std::move(values));
+Result<void> serve(int fuse, const Nest& before, const Known* known, Resend resend, Progress progress) {
+  ValueStore values = TRY(ValueStore::open(before.values).during("procview"));
+  Server server(fuse, before, known, std::move(values), progress);
   if (resend == Resend::yes) TRY(server.ask_again().during("procview"));
   for (;;) {
     const bool more = TRY(server.answer_next().during("procview"));

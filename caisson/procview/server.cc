@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <ctime>
 
@@ -32,13 +33,40 @@ std::uint64_t first_handle() {
 
 }  // namespace
 
-Server::Server(int fuse, const Nest& nest, ValueStore values)
+Server::Server(int fuse, const Nest& before, const Known* known, ValueStore values, Progress progress)
     : fuse_(fuse),
       buffer_(wire::request_size, '\0'),
-      nest_(nest),
-      contents_(nest, std::move(values)),
-      triggers_(contents_.values()),
-      next_handle_(first_handle()) {}
+      nest_(&before),
+      known_(known),
+      progress_(progress),
+      values_(std::move(values)),
+      triggers_(values_),
+      next_handle_(first_handle()) {
+  contents_.emplace(before, values_);
+}
+
+// Once the nest has a process, what it reads is its own.
+void Server::learn(bool patiently) {
+  if (known_ == nullptr) return;
+  constexpr int tries = 2000;
+  const Nest* nest = known_->get();
+  for (int i = 0; nest == nullptr && patiently && i < tries; ++i) {
+    (void)::poll(nullptr, 0, 1);
+    nest = known_->get();
+  }
+  if (nest == nullptr) return;
+  known_ = nullptr;
+  nest_ = nest;
+  contents_.emplace(*nest, values_);
+}
+
+void Server::mark_busy(bool busy) const {
+  if (busy && progress_.taken != nullptr) progress_.taken->fetch_add(1);
+  if (progress_.busy_since == nullptr) return;
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+  progress_.busy_since->store(busy ? static_cast<std::uint64_t>(ms) : 0);
+}
 
 Result<void> Server::send(std::string_view bytes) {
   const ssize_t n = ::write(fuse_, bytes.data(), bytes.size());
@@ -48,7 +76,7 @@ Result<void> Server::send(std::string_view bytes) {
 }
 
 Result<void> Server::ask_again() {
-  contents_.values().remove_leftovers();
+  values_.remove_leftovers();
   triggers_.resume();
   const std::string notice = wire::notify(wire::notify_resend);
   if (::write(fuse_, notice.data(), notice.size()) >= 0) return ok();
@@ -85,8 +113,11 @@ Result<bool> Server::answer_next() {
   }
   const auto parsed = wire::parse_request({buffer_.data(), static_cast<std::size_t>(n)});
   if (!parsed) return Error::of(Kind::internal, "a FUSE request without a header");
+  mark_busy(true);
+  learn(parsed->request.opcode == FUSE_READ || parsed->request.opcode == FUSE_WRITE);
   const std::string out = parsed->malformed ? wire::reply_error(parsed->request.unique, EIO) : answer(parsed->request);
   if (!out.empty()) TRY(send(out));
+  mark_busy(false);
   return true;
 }
 
@@ -162,32 +193,37 @@ fuse_attr Server::attributes(const Node& node) const {
   out.ino = Tree::id_of(node);
   out.mode = node.entry->row != nullptr ? node.entry->row->mode : S_IFDIR | 0555;
   out.nlink = node.entry->is_directory() ? 2 : 1;
-  out.uid = nest_.root_uid;
-  out.gid = nest_.root_gid;
+  out.uid = nest_->root_uid;
+  out.gid = nest_->root_gid;
   out.blksize = 4096;
-  // As in sysfs; in proc a file has no size.
-  if (node.entry->pattern.starts_with("sys/") && S_ISREG(out.mode)) out.size = 4096;
+  // sendfile(2) reads up to the size: a bound, as in sysfs, not the zero of proc. What is shorter, it cuts to what it
+  // got, until the attributes are asked for again: see attributes_valid(). source: linux fs/fuse/file.c,
+  // fuse_short_read()
+  if (S_ISREG(out.mode)) out.size = 1 << 16;
   return out;
 }
 
+// Every open asks for a file's attributes anew, so that its size is the bound again.
+std::uint64_t attributes_valid(const Node& node) { return node.entry->is_directory() ? forever : 0; }
+
 std::string Server::look_up(const Request& request) {
-  const std::optional<Node> directory = contents_.tree().find(request.node);
+  const std::optional<Node> directory = contents_->tree().find(request.node);
   if (!directory) return wire::reply_error(request.unique, ESTALE);
-  const std::optional<Node> node = contents_.tree().look_up(*directory, request.name);
-  if (!node || !contents_.is_there(*node)) return wire::reply_error(request.unique, ENOENT);
+  const std::optional<Node> node = contents_->tree().look_up(*directory, request.name);
+  if (!node || !contents_->is_there(*node)) return wire::reply_error(request.unique, ENOENT);
   fuse_entry_out out{};
   out.nodeid = Tree::id_of(*node);
   out.entry_valid = may_change(*node) ? 1 : forever;
-  out.attr_valid = forever;
+  out.attr_valid = attributes_valid(*node);
   out.attr = attributes(*node);
   return wire::reply_with(request.unique, out);
 }
 
 std::string Server::get_attributes(const Request& request) {
-  const std::optional<Node> node = contents_.tree().find(request.node);
+  const std::optional<Node> node = contents_->tree().find(request.node);
   if (!node) return wire::reply_error(request.unique, ESTALE);
   fuse_attr_out out{};
-  out.attr_valid = forever;
+  out.attr_valid = attributes_valid(*node);
   out.attr = attributes(*node);
   return wire::reply_with(request.unique, out);
 }
@@ -199,14 +235,14 @@ std::string Server::set_attributes(const Request& request) {
 }
 
 std::string Server::read_link(const Request& request) {
-  const std::optional<Node> node = contents_.tree().find(request.node);
+  const std::optional<Node> node = contents_->tree().find(request.node);
   if (!node) return wire::reply_error(request.unique, ESTALE);
-  const Result<std::string> target = contents_.link_target(*node);
+  const Result<std::string> target = contents_->link_target(*node);
   return target ? wire::reply(request.unique, *target) : refused(request, target.error());
 }
 
 std::string Server::open(const Request& request) {
-  const std::optional<Node> node = contents_.tree().find(request.node);
+  const std::optional<Node> node = contents_->tree().find(request.node);
   if (!node) return wire::reply_error(request.unique, ESTALE);
   fuse_open_out out{};
   out.fh = ++next_handle_;
@@ -215,7 +251,7 @@ std::string Server::open(const Request& request) {
 }
 
 std::string Server::read(const Request& request) {
-  const std::optional<Node> node = contents_.tree().find(request.node);
+  const std::optional<Node> node = contents_->tree().find(request.node);
   if (!node) return wire::reply_error(request.unique, ESTALE);
   Snapshot* snapshot = nullptr;
   for (Snapshot& one : snapshots_)
@@ -227,7 +263,7 @@ std::string Server::read(const Request& request) {
       return wire::reply(request.unique, rest.substr(0, request.size));
     }
   }
-  Result<std::string> text = contents_.text(*node, static_cast<pid_t>(request.pid));
+  Result<std::string> text = contents_->text(*node, static_cast<pid_t>(request.pid));
   if (!text) return refused(request, text.error());
   const std::size_t size = text->size();
   if (request.offset >= size) return wire::reply(request.unique);
@@ -243,12 +279,12 @@ std::string Server::read(const Request& request) {
 }
 
 std::string Server::write(const Request& request) {
-  const std::optional<Node> node = contents_.tree().find(request.node);
+  const std::optional<Node> node = contents_->tree().find(request.node);
   if (!node) return wire::reply_error(request.unique, ESTALE);
   fuse_write_out out{};
   out.size = static_cast<std::uint32_t>(request.data.size());
   if (node->entry->row != nullptr && node->entry->row->content == Content::pressure) {
-    const std::string file = contents_.gather().pressure_file(node->entry->name());
+    const std::string file = contents_->gather().pressure_file(node->entry->name());
     if (file.empty()) return wire::reply_error(request.unique, EOPNOTSUPP);
     const std::string_view text = request.data.substr(0, std::min(request.data.find('\0'), request.data.size()));
     const Result<void> added = triggers_.add(request.handle, file, text);
@@ -256,13 +292,13 @@ std::string Server::write(const Request& request) {
   }
   // sysctl_writes_strict: what is not at the start is taken and changes nothing.
   if (request.offset == 0)
-    if (const Result<void> written = contents_.write(*node, request.data); !written)
+    if (const Result<void> written = contents_->write(*node, request.data); !written)
       return refused(request, written.error());
   return wire::reply_with(request.unique, out);
 }
 
 std::string Server::read_directory(const Request& request) {
-  const std::optional<Node> node = contents_.tree().find(request.node);
+  const std::optional<Node> node = contents_->tree().find(request.node);
   if (!node) return wire::reply_error(request.unique, ESTALE);
   if (!node->entry->is_directory()) return wire::reply_error(request.unique, ENOTDIR);
   std::string body;
@@ -272,7 +308,7 @@ std::string Server::read_directory(const Request& request) {
     return ++position <= request.offset || wire::add_entry(body, request.size, attr.ino, position, attr.mode, name);
   };
   if (add(*node, ".") && add(*node, ".."))
-    for (const Contents::Child& child : contents_.children(*node))
+    for (const Contents::Child& child : contents_->children(*node))
       if (!add(child.node, child.name)) break;
   return wire::reply(request.unique, body);
 }
@@ -287,7 +323,7 @@ std::string Server::release(const Request& request) {
 std::string Server::poll(const Request& request) {
   fuse_poll_out out{};
   out.revents = POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM;
-  const std::optional<Node> node = contents_.tree().find(request.node);
+  const std::optional<Node> node = contents_->tree().find(request.node);
   if (node && node->entry->row != nullptr && node->entry->row->content == Content::pressure) {
     const Triggers::Answer asked = triggers_.ask(request.handle, request.kernel_handle);
     // As the kernel's: without a trigger, an error.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string>
 
 #include "caisson/procview/content.h"
@@ -14,7 +15,7 @@ namespace caisson::procview {
 
 class Server {
  public:
-  Server(int fuse, const Nest& nest, ValueStore values);
+  Server(int fuse, const Nest& before, const Known* known, ValueStore values, Progress progress);
 
   // First, after another server died: its requests are sent again.
   Result<void> ask_again();
@@ -33,6 +34,8 @@ class Server {
     std::string text;  // kept only while a part is still to be read
   };
 
+  void learn(bool patiently);
+  void mark_busy(bool busy) const;
   Result<void> wait_for_any();
   Result<void> send(std::string_view bytes);
 
@@ -53,8 +56,11 @@ class Server {
 
   int fuse_;
   std::string buffer_;
-  const Nest& nest_;
-  Contents contents_;
+  const Nest* nest_;
+  const Known* known_;  // null once the nest is known
+  Progress progress_;
+  ValueStore values_;
+  std::optional<Contents> contents_;
   Triggers triggers_;
   std::uint64_t next_handle_;
   std::array<Snapshot, 16> snapshots_{};

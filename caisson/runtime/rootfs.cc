@@ -136,6 +136,11 @@ static Result<void> refuse_hidden_proc(const MountStep& step, const UniqueFd& ta
   return Error::of(Kind::invalid, step.target + " leads into /proc, where nothing may be mounted");
 }
 
+Result<UniqueFd> Rootfs::make_target(const std::string& path, bool directory) {
+  if (directory) return sys::make_directories_in_root(root_.get(), path, 0755);
+  return sys::make_file_in_root(root_.get(), path, 0644);
+}
+
 Result<void> Rootfs::bind(const MountStep& step) {
   UniqueFd tree;
   if (!clones_.empty() && !step.options.inside)
@@ -144,10 +149,14 @@ Result<void> Rootfs::bind(const MountStep& step) {
     tree = TRY(clone_bind(step, *request_.plan, request_.user_namespace));
   const struct stat source = TRY(sys::status_of(tree.get()));
   UniqueFd target;
-  if (S_ISDIR(source.st_mode))
-    target = TRY(sys::make_directories_in_root(root_.get(), step.target, 0755));
-  else
-    target = TRY(sys::make_file_in_root(root_.get(), step.target, 0644));
+  if (step.options.view) {
+    auto there = sys::open_in_root(root_.get(), step.target, O_PATH, sys::Links::refuse);
+    if (!there && there.error().is(ENOENT)) return ok();  // another kernel, or another network namespace
+    if (!there) return std::move(there).error();
+    target = *std::move(there);
+  } else {
+    target = TRY(make_target(step.target, S_ISDIR(source.st_mode)));
+  }
   const struct stat found = TRY(sys::status_of(target.get()));
   if (S_ISDIR(source.st_mode) != S_ISDIR(found.st_mode))
     return Error::os(ENOTDIR, "a directory and a file cannot be mounted on each other");

@@ -61,6 +61,7 @@ class Rootfs {
  private:
   Result<void> mount_root();
   Result<void> apply(const MountStep& step);
+  Result<sys::UniqueFd> make_target(const std::string& path, bool directory);
   Result<void> bind(const MountStep& step);
   Result<void> mount_filesystem(const MountStep& step);
   Result<void> mount_cgroups(const MountStep& step);

@@ -39,6 +39,8 @@ struct Journal {
   std::atomic<std::uint32_t> generation;  // supervisors started so far
   std::uint32_t reserved;
   Slot slots[max_workers];
+  std::atomic<std::uint64_t> taken;                         // notifications received so far
+  std::atomic<std::uint64_t> view_taken;                    // requests for /proc and /sys so far
   std::atomic<std::uint64_t> view_busy_since[max_workers];  // the same for who serves /proc and /sys
 };
 

@@ -165,6 +165,23 @@ class Shim {
     spawn();
   }
 
+  // Somebody waits, and in a whole period nobody was served: a supervisor that was stopped, for one.
+  bool ignores_callers() {
+    if (!supervisor_ || !ready_ || Clock::now() < next_look_) return false;
+    next_look_ = Clock::now() + watch_period;
+    std::vector<pollfd> doors;
+    if (options_.view >= 0) doors.push_back({.fd = options_.view, .events = POLLIN, .revents = 0});
+    for (const Listener& listener : listeners_)
+      doors.push_back({.fd = listener.fd.get(), .events = POLLIN, .revents = 0});
+    (void)::poll(doors.data(), doors.size(), 0);
+    const bool waits = std::ranges::any_of(doors, [](const pollfd& door) { return (door.revents & POLLIN) != 0; });
+    const std::uint64_t taken = journal_.journal->taken.load() + journal_.journal->view_taken.load();
+    const bool ignored = waits && waited_ && taken == taken_;
+    waited_ = waits && !ignored;
+    taken_ = taken;
+    return ignored;
+  }
+
   // A call in one supervisor's hand for too long: it is killed, and the next one answers that call with an error.
   void watch() {
     const auto now =
@@ -174,6 +191,7 @@ class Shim {
     bool hangs = supervisor_ && !ready_ && Clock::now() - started_ > start_limit;
     for (const Slot& slot : journal_.journal->slots) hangs = hangs || stuck(slot.busy_since.load());
     for (const auto& since : journal_.journal->view_busy_since) hangs = hangs || stuck(since.load());
+    hangs = hangs || ignores_callers();
     if (!hangs) return;
     for (Slot& slot : journal_.journal->slots) slot.busy_since.store(0);
     for (auto& since : journal_.journal->view_busy_since) since.store(0);
@@ -289,6 +307,9 @@ class Shim {
   std::uint64_t last_serial_ = 0;
   Clock::time_point started_{};
   std::optional<Clock::time_point> retry_at_;
+  Clock::time_point next_look_{};  // at who waits; what was seen the last time:
+  std::uint64_t taken_ = 0;
+  bool waited_ = false;
   int deaths_ = 0;
   bool ready_ = false;
   bool had_listener_ = false;

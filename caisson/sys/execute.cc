@@ -92,4 +92,10 @@ Result<int> make_inherited_file(const std::string& name, const std::string& text
   return static_cast<int>(kept);
 }
 
+Result<UniqueFd> duplicate_inherited(int fd, int least) {
+  const long kept = raw::call(SYS_fcntl, fd, F_DUPFD, least);
+  if (kept < 0) return Error::os(static_cast<int>(-kept), "fcntl F_DUPFD");
+  return UniqueFd(static_cast<int>(kept));
+}
+
 }  // namespace caisson::sys

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "caisson/base/result.h"
+#include "caisson/sys/unique_fd.h"
 
 namespace caisson::sys {
 
@@ -27,5 +28,8 @@ Error become(const std::string& path, const std::vector<std::string>& argv);
 // An anonymous file (memfd) with this text, which execve passes on, numbered `least` or above.
 // source: memfd_create(2)
 Result<int> make_inherited_file(const std::string& name, const std::string& text, int least);
+
+// The same file at a number from `least` on, which execve passes on. source: fcntl(2) F_DUPFD
+Result<UniqueFd> duplicate_inherited(int fd, int least);
 
 }  // namespace caisson::sys

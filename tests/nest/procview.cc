@@ -73,7 +73,7 @@ pid_t start(int fuse, const procview::Nest& nest, procview::Resend resend) {
   if (child != 0) return child;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(0);
-  const auto served = procview::serve(fuse, nest, resend);
+  const auto served = procview::serve(fuse, nest, nullptr, resend);
   ::_exit(served ? 0 : fail(served.error()));
 }
 

@@ -1,7 +1,8 @@
 // Makes trapped calls from inside a nest, many at once, and says what came of them.
 // Layer: tests. Used by supervisor_test.py and by the benchmark:
 //   trapped storm SECONDS DIRECTORY   8 threads; prints "calls N failed N" and the first failures
-//   trapped time WHAT COUNT DIRECTORY median in ns of one call; WHAT: mknod, fifo, mount, mountproc, umount, sysinfo
+//   trapped time WHAT COUNT DIRECTORY median in ns of one call; WHAT: mknod, fifo, mount, mountproc, umount, sysinfo,
+//                                     or a file to be opened, read and closed
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <sys/mount.h>
@@ -99,6 +100,12 @@ bool once(std::string_view what, const std::string& path) {
   if (what == "mount") return ::mount("tmpfs", path.c_str(), "tmpfs", 0, "size=4k") == 0;
   if (what == "mountproc") return ::mount("proc", path.c_str(), "proc", 0, nullptr) == 0;
   if (what == "umount") return ::umount2(path.c_str(), 0) == 0;
+  if (what.starts_with("/")) {
+    const int fd = ::open(std::string(what).c_str(), O_RDONLY);
+    char buffer[16384];
+    const bool good = fd >= 0 && ::read(fd, buffer, sizeof buffer) > 0;
+    return ::close(fd) == 0 && good;
+  }
   struct sysinfo info{};
   return ::sysinfo(&info) == 0;
 }

@@ -41,5 +41,8 @@ struct Call {
 
 seccomp::Answer handle_mknod(Call& call);
 seccomp::Answer handle_mknodat(Call& call);
+seccomp::Answer handle_mount(Call& call);
+seccomp::Answer handle_umount(Call& call);
+seccomp::Answer handle_sysinfo(Call& call);
 
 }  // namespace caisson::nest
