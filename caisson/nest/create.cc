@@ -7,6 +7,7 @@
 
 #include "caisson/nest/gather.h"
 #include "caisson/nest/plan.h"
+#include "caisson/nest/quarters.h"
 #include "caisson/nest/report.h"
 #include "caisson/oci/document.h"
 #include "caisson/oci/validate.h"
@@ -166,29 +167,39 @@ procview::Connection connect_view(Facts& facts, const oci::Spec& spec) {
 }
 
 // Above whatever an engine hands on.
-constexpr int view_least = 1000;
+constexpr int inherited_least = 1000;
 
 // Mounted below the nest's run directory, so that the runtime can bind its parts and the supervisor its copies.
-Result<sys::UniqueFd> mount_view(const std::string& directory, const procview::Connection& view, std::uint32_t uid,
-                                 std::uint32_t gid) {
+Result<void> mount_view(const std::string& directory, const procview::Connection& view, std::uint32_t uid,
+                        std::uint32_t gid) {
   const std::string values = directory + "/" + values_name;
   const std::string place = directory + "/" + view_name;
   TRY(sys::make_directories(values, 0700));
   TRY(sys::change_owner_at(AT_FDCWD, values, uid, gid));
   TRY(sys::make_directories(place, 0700));
   const sys::UniqueFd target = TRY(sys::open_file(place, O_PATH | O_DIRECTORY));
-  TRY(sys::attach_mount(view.mount.get(), target.get()));
-  return sys::duplicate_inherited(view.fuse.get(), view_least);
+  return sys::attach_mount(view.mount.get(), target.get());
+}
+
+// With `flag` before each descriptor that the shim gets.
+Result<void> pass_on(int fd, const char* flag, std::vector<std::string>& argv, std::vector<sys::UniqueFd>& inherited) {
+  sys::UniqueFd copy = TRY(sys::duplicate_inherited(fd, inherited_least));
+  inherited.push_back(std::move(copy));
+  argv.insert(argv.end(), {flag, std::to_string(inherited.back().get())});
+  return ok();
 }
 
 Result<void> start_shim(const std::string& directory, const procview::Connection& view, std::uint32_t uid,
                         std::uint32_t gid) {
   std::vector<std::string> argv = {"caisson-shim", "--directory", directory, "--creator", std::to_string(::getpid())};
-  sys::UniqueFd inherited;
+  std::vector<sys::UniqueFd> inherited;
   if (view.fuse) {
-    inherited = TRY(mount_view(directory, view, uid, gid).during("view of /proc and /sys"));
-    argv.insert(argv.end(), {"--view", std::to_string(inherited.get())});
+    TRY(mount_view(directory, view, uid, gid).during("view of /proc and /sys"));
+    TRY(pass_on(view.fuse.get(), "--view", argv, inherited));
   }
+  const Quarters quarters = make_quarters(directory);
+  for (const sys::UniqueFd& tasks : quarters.tasks) TRY(pass_on(tasks.get(), "--tasks", argv, inherited));
+  if (quarters.unified) TRY(pass_on(quarters.unified.get(), "--unified", argv, inherited));
   const auto started = TRY(sys::execute("/proc/self/exe", argv, sys::Stdout::inherit));
   return started.status == 0 ? ok() : Error::of(Kind::internal, "the nest's shim did not start");
 }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "caisson/nest/quarters.h"
 #include "caisson/nest/record.h"
 #include "caisson/oci/document.h"
 #include "caisson/shim/shim.h"
@@ -187,6 +188,7 @@ Result<void> Store::release(const Name& name) {
   if (!live.work.empty()) TRY(sys::remove_tree_at(AT_FDCWD, live.work));
   const std::string directory = run_directory(name);
   stop_shim(directory);
+  remove_quarters(directory);
   (void)sys::detach_mount(directory + "/" + view_name);
   TRY(sys::remove_tree_at(AT_FDCWD, directory));
   forget_root(directory.substr(0, directory.rfind('/')));

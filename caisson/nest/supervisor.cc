@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/audit.h>
+#include <linux/capability.h>
 #include <linux/securebits.h>
 #include <sched.h>
 #include <sys/epoll.h>
@@ -28,6 +29,7 @@
 #include "caisson/oci/document.h"
 #include "caisson/seccomp/syscall_table.h"
 #include "caisson/shim/shim.h"
+#include "caisson/sys/capability.h"
 #include "caisson/sys/file.h"
 #include "caisson/sys/raw.h"
 #include "caisson/sys/unix_socket.h"
@@ -181,10 +183,7 @@ class Supervisor {
   }
 
   // This thread's own root, working directory and namespaces, in which it visits the nest's.
-  static bool prepare_thread() {
-    ::prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP);
-    return sys::raw::call(SYS_unshare, CLONE_FS) == 0;
-  }
+  static bool prepare_thread() { return sys::raw::call(SYS_unshare, CLONE_FS) == 0; }
 
   // Its own thread: the others wait for it whenever a path of theirs leads through the view.
   void serve_view(procview::Resend resend) {
@@ -298,6 +297,30 @@ class Supervisor {
   bool resumed_ = false;
 };
 
+// What the handlers act with. A new one that needs another says so here.
+constexpr int kept_capabilities[] = {
+    CAP_SYS_ADMIN,                          // mounts, the nest's namespaces
+    CAP_SYS_CHROOT,                         // its roots
+    CAP_SYS_PTRACE,                         // its memory and /proc/PID
+    CAP_MKNOD,                              // its devices
+    CAP_SETUID,       CAP_SETGID,           // a caller's ids, under which its files are made
+    CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH,  // what its root may reach
+    CAP_SYS_RESOURCE, CAP_SYS_NICE,         // its limits and priorities
+};
+
+// For good, whatever a flaw in us may be made to do: none of the network's, the clock's, the modules', no program.
+Result<void> drop_privileges() {
+  std::uint64_t kept = 0;
+  for (const int each : kept_capabilities) kept |= std::uint64_t{1} << each;
+  const sys::Capabilities now = TRY(sys::capabilities());
+  // A thread that takes a caller's ids keeps what is left.
+  if (::prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) < 0) return Error::os(errno, "securebits");
+  TRY(sys::drop_bounding(kept));
+  TRY(sys::set_capabilities({.effective = now.permitted & kept, .permitted = now.permitted & kept, .inheritable = 0}));
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return Error::os(errno, "no_new_privs");
+  return ok();
+}
+
 Result<shim::Journal*> map_journal() {
   void* at = ::mmap(nullptr, sizeof(shim::Journal), PROT_READ | PROT_WRITE, MAP_SHARED, shim::journal_fd, 0);
   if (at == MAP_FAILED) return Error::os(errno, "mmap the journal");
@@ -310,6 +333,7 @@ Result<shim::Journal*> map_journal() {
 Result<void> supervise(std::string directory) {
   ::prctl(PR_SET_NAME, "caisson-superv");
   ::umask(0);
+  TRY(drop_privileges());
   shim::Journal* journal = TRY(map_journal());
   const long made = sys::raw::call(SYS_epoll_create1, EPOLL_CLOEXEC);
   if (made < 0) return Error::os(static_cast<int>(-made), "epoll_create1");

@@ -16,6 +16,7 @@
 #include "caisson/runtime/limits.h"
 #include "caisson/runtime/passwd.h"
 #include "caisson/runtime/terminal.h"
+#include "caisson/sys/capability.h"
 #include "caisson/sys/file.h"
 #include "caisson/sys/path.h"
 #include "caisson/sys/raw.h"
@@ -27,17 +28,6 @@ namespace raw = sys::raw;
 
 Error failure(long result, std::string_view call) { return Error::os(static_cast<int>(-result), call); }
 
-Result<void> capset(std::uint64_t effective, std::uint64_t permitted, std::uint64_t inheritable) {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  const __user_cap_data_struct data[2] = {
-      {static_cast<std::uint32_t>(effective), static_cast<std::uint32_t>(permitted),
-       static_cast<std::uint32_t>(inheritable)},
-      {static_cast<std::uint32_t>(effective >> 32), static_cast<std::uint32_t>(permitted >> 32),
-       static_cast<std::uint32_t>(inheritable >> 32)}};
-  if (const long r = raw::call(SYS_capset, &header, data); r < 0) return failure(r, "capset");
-  return ok();
-}
-
 CapabilitySet as_set(std::uint64_t effective, std::uint64_t permitted, std::uint64_t inheritable) {
   return {static_cast<std::uint32_t>(effective),       static_cast<std::uint32_t>(permitted),
           static_cast<std::uint32_t>(inheritable),     static_cast<std::uint32_t>(effective >> 32),
@@ -45,16 +35,6 @@ CapabilitySet as_set(std::uint64_t effective, std::uint64_t permitted, std::uint
 }
 
 constexpr std::uint64_t admin = std::uint64_t{1} << CAP_SYS_ADMIN;
-
-Result<void> drop_bounding(std::uint64_t keep) {
-  for (unsigned i = 0; i < 64; ++i) {
-    if ((keep >> i & 1) != 0) continue;
-    const long r = raw::call(SYS_prctl, PR_CAPBSET_DROP, i, 0UL, 0UL, 0UL);
-    if (r == -EINVAL) return ok();  // past the kernel's last capability
-    if (r < 0) return failure(r, "drop from the bounding set");
-  }
-  return ok();
-}
 
 Result<void> set_ids(const ProcessPlan& plan, bool may_set_groups) {
   if (may_set_groups) {
@@ -139,7 +119,7 @@ Result<void> ProcessSetup::settle() {
     ::umask(*plan.umask);
   else
     ::umask(022);
-  TRY(drop_bounding(c.bounding));
+  TRY(sys::drop_bounding(c.bounding));
   if (plan.no_new_privileges) {
     if (const long r = raw::call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL); r < 0)
       return failure(r, "no_new_privs");
@@ -147,11 +127,13 @@ Result<void> ProcessSetup::settle() {
   if (request_.take_rlimits) TRY(set_rlimits(0, plan));
   TRY(set_ids(plan, request_.may_set_groups));
   // With the rights the program will have: it must be able to execute its file.
-  TRY(capset(c.effective, c.permitted | admin, c.inheritable));
+  TRY(sys::set_capabilities(
+      {.effective = c.effective, .permitted = c.permitted | admin, .inheritable = c.inheritable}));
   TRY(enter_directory(true));
   program_ = TRY(find_program(plan.args[0], plan.env));
   if (request_.filter != nullptr && !plan.no_new_privileges)
-    TRY(capset(c.effective | admin, c.permitted | admin, c.inheritable));
+    TRY(sys::set_capabilities(
+        {.effective = c.effective | admin, .permitted = c.permitted | admin, .inheritable = c.inheritable}));
   return ok();
 }
 

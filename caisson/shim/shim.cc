@@ -38,6 +38,16 @@ struct Options {
   std::string directory;
   pid_t creator = -1;
   int view = -1;
+  std::vector<int> tasks;
+  int unified = -1;
+
+  std::vector<int> descriptors() const {
+    std::vector<int> out = tasks;
+    for (const int one : {view, unified})
+      if (one >= 0) out.push_back(one);
+    std::ranges::sort(out);
+    return out;
+  }
 };
 
 Result<Options> read_options(int argc, char** argv) {
@@ -53,6 +63,10 @@ Result<Options> read_options(int argc, char** argv) {
       number(out.creator);
     else if (name == "--view")
       number(out.view);
+    else if (name == "--tasks")
+      number(out.tasks.emplace_back(-1));
+    else if (name == "--unified")
+      number(out.unified);
     else
       return Error::of(Kind::invalid, "unknown flag " + std::string(name));
   }
@@ -332,15 +346,25 @@ void leave_caller(const Options& options) {
   ::signal(SIGHUP, SIG_IGN);
 }
 
+// Its own, made by the creator; a hierarchy that refuses leaves us where we are.
+void join_cgroups(const Options& options) {
+  for (const int tasks : options.tasks) {
+    (void)sys::write_all(tasks, "0");
+    ::close(tasks);
+  }
+  if (options.unified >= 0) ::close(options.unified);
+}
+
 Result<void> start(const Options& options) {
   const UniqueFd directory = TRY(sys::open_file(options.directory, O_PATH | O_DIRECTORY));
   UniqueFd socket = TRY(sys::bind_unix_stream(directory.get(), socket_name));
   SharedJournal journal = TRY(make_journal());
   UniqueFd program = TRY(sys::open_file("/proc/self/exe", O_RDONLY));
   auto [ours, theirs] = TRY(sys::message_pair());
-  const pid_t pid = TRY(sys::clone_process(0));
+  const pid_t pid = TRY(sys::clone_process(0, options.unified));
   if (pid == 0) {
     leave_caller(options);
+    join_cgroups(options);
     // By us who stay: the shim is then whom clients see.
     const bool listens = static_cast<bool>(sys::listen_on(socket.get()));
     if (listens) (void)sys::send_with_descriptors(theirs.get(), "ready", nullptr, 0);
@@ -355,14 +379,16 @@ Result<void> start(const Options& options) {
 }
 
 // What the caller of a container runtime has open is not ours to keep open: pipes would never end.
-void close_others(int view) {
-  if (view > STDERR_FILENO) {
-    if (view > STDERR_FILENO + 1) ::close_range(STDERR_FILENO + 1, static_cast<unsigned>(view) - 1, 0);
-    ::close_range(static_cast<unsigned>(view) + 1, ~0U, 0);
-    ::fcntl(view, F_SETFD, FD_CLOEXEC);
-  } else {
-    ::close_range(STDERR_FILENO + 1, ~0U, 0);
+void close_others(const std::vector<int>& kept) {
+  unsigned first = STDERR_FILENO + 1;
+  for (const int fd : kept) {
+    const auto number = static_cast<unsigned>(fd);
+    if (number < first) continue;
+    if (number > first) ::close_range(first, number - 1, 0);
+    ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+    first = number + 1;
   }
+  ::close_range(first, ~0U, 0);
 }
 
 }  // namespace
@@ -371,7 +397,7 @@ int shim_main(int argc, char** argv) {
   auto options = read_options(argc, argv);
   Result<void> done = options ? ok() : Result<void>(std::move(options).error());
   if (done) {
-    close_others(options->view);
+    close_others(options->descriptors());
     done = start(*options);
   }
   if (done) return 0;

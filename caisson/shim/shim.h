@@ -24,7 +24,8 @@ inline constexpr int journal_fd = 3;
 inline constexpr int control_fd = 4;
 inline constexpr int view_fd = 5;  // /dev/fuse, connected; closed where there is no view
 
-// `caisson-shim --directory DIR --creator PID [--view FD]`. Returns in the foreground process when the socket listens.
+// `caisson-shim --directory DIR --creator PID [--view FD] [--tasks FD]... [--unified FD]`. Returns in the foreground
+// process when the socket listens. The last two are the doors of its cgroup: files of v1, a directory of v2.
 // The shim ends when every listener's last task has ended, or when the creator ends before there was one.
 int shim_main(int argc, char** argv);
 

@@ -11,7 +11,7 @@ import stat
 import subprocess
 import threading
 
-from nests import HERE, NestTest, built, main, wait_until
+from nests import HERE, NestTest, built, cgroup_mounts, main, wait_until
 
 STORM_SECONDS = 60 if os.environ.get("CAISSON_LONG") else 6
 KILL_EVERY = 0.05
@@ -170,6 +170,39 @@ class Survival(SupervisedTest):
     def test_nothing_of_it_is_seen_inside(self):
         nest = self.trapping("sh", "-c", "mknod /tmp/n c 1 3; cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
         self.assertNotIn("caisson", nest.run().out)
+
+    def test_a_supervisor_holds_only_the_privileges_of_its_handlers(self):
+        nest = self.trapping("sleep", "60").up()
+        self.assertEqual(nest.exec("mknod", "/tmp/null", "c", "1", "3").out, "")
+        names = ("DAC_OVERRIDE 1", "DAC_READ_SEARCH 2", "SETGID 6", "SETUID 7", "SYS_CHROOT 18", "SYS_PTRACE 19", "SYS_ADMIN 21",
+                 "SYS_NICE 23", "SYS_RESOURCE 24", "MKNOD 27")
+        most = sum(1 << int(name.split()[1]) for name in names)
+        pid = self.supervisors()[0]
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/status") as file:
+                fields = dict(line.split(":\t", 1) for line in file.read().splitlines() if ":\t" in line)
+            for kind in ("CapPrm", "CapEff", "CapBnd", "CapInh"):
+                self.assertEqual(int(fields[kind], 16) & ~most, 0, (thread, kind, fields[kind]))
+            self.assertEqual(fields["NoNewPrivs"], "1")
+
+    def test_it_lives_in_a_cgroup_of_its_own(self):
+        nest = self.trapping("sleep", "60").up()
+        name = f"-{nest.id}"
+        (supervisor,) = self.supervisors()
+        os.kill(supervisor, signal.SIGKILL)  # its successor is there too
+        wait_until(lambda: self.supervisors() not in ([], [supervisor]), "a supervisor")
+        for pid in self.shims() + self.supervisors():
+            with open(f"/proc/{pid}/cgroup") as file:
+                own = [line.split(":", 2) for line in file.read().splitlines()]
+            counted = [path for _, controllers, path in own if {"memory", "pids", "cpu"} & set(controllers.split(","))]
+            self.assertTrue(counted or len(own) == 1, own)
+            for path in counted or [own[0][2]]:
+                self.assertRegex(path, f"/caisson/[^/]*{name}$")
+        directories = [os.path.join(mount, "caisson") for mount in set(cgroup_mounts().values())]
+        nest.kill("KILL")
+        nest.wait_stopped()
+        nest.delete()
+        self.assertEqual([d for top in directories if os.path.isdir(top) for d in os.listdir(top) if d.endswith(name)], [])
 
     def test_a_create_that_fails_leaves_none(self):
         nest = self.trapping("true")
