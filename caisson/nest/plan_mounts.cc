@@ -170,7 +170,7 @@ void plan_mounts(Plan& plan, const Facts& facts) {
     out.push_back({.destination = node.destination,
                    .type = "bind",
                    .source = facts.view + "/" + node.source,
-                   .options = {"bind", "nosuid", "noexec", "nodev", "x-caisson.view"},
+                   .options = {"bind", "x-caisson.view"},
                    .uid_mappings = {},
                    .gid_mappings = {}});
   }

@@ -147,16 +147,9 @@ Result<void> Rootfs::bind(const MountStep& step) {
     tree = std::move(clones_[next_clone_++]);
   else
     tree = TRY(clone_bind(step, *request_.plan, request_.user_namespace));
+  if (step.options.view) return bind_view(step, std::move(tree));
   const struct stat source = TRY(sys::status_of(tree.get()));
-  UniqueFd target;
-  if (step.options.view) {
-    auto there = sys::open_in_root(root_.get(), step.target, O_PATH, sys::Links::refuse);
-    if (!there && there.error().is(ENOENT)) return ok();  // another kernel, or another network namespace
-    if (!there) return std::move(there).error();
-    target = *std::move(there);
-  } else {
-    target = TRY(make_target(step.target, S_ISDIR(source.st_mode)));
-  }
+  UniqueFd target = TRY(make_target(step.target, S_ISDIR(source.st_mode)));
   const struct stat found = TRY(sys::status_of(target.get()));
   if (S_ISDIR(source.st_mode) != S_ISDIR(found.st_mode))
     return Error::os(ENOTDIR, "a directory and a file cannot be mounted on each other");
@@ -170,6 +163,19 @@ Result<void> Rootfs::bind(const MountStep& step) {
   TRY(sys::attach_mount(tree.get(), target.get()));
   spent_.add(std::move(tree));
   spent_.add(std::move(target));
+  return ok();
+}
+
+// There are many, and its file system answers from a process: nothing is asked of it that the mount does not need.
+Result<void> Rootfs::bind_view(const MountStep& step, UniqueFd tree) {
+  auto target = sys::open_in_root(root_.get(), step.target, O_PATH, sys::Links::refuse);
+  if (!target && target.error().is(ENOENT)) return ok();  // another kernel, or another network namespace
+  if (!target) return std::move(target).error();
+  TRY(refuse_hidden_proc(step, *target));
+  TRY(finish(step, tree));
+  TRY(sys::attach_mount(tree.get(), target->get()));
+  spent_.add(std::move(tree));
+  spent_.add(*std::move(target));
   return ok();
 }
 

@@ -63,6 +63,7 @@ class Rootfs {
   Result<void> apply(const MountStep& step);
   Result<sys::UniqueFd> make_target(const std::string& path, bool directory);
   Result<void> bind(const MountStep& step);
+  Result<void> bind_view(const MountStep& step, sys::UniqueFd tree);
   Result<void> mount_filesystem(const MountStep& step);
   Result<void> mount_cgroups(const MountStep& step);
   Result<void> mount_hierarchy(const MountStep& step, int top, const CgroupMount& cgroup);

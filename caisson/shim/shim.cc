@@ -13,9 +13,11 @@
 #include <new>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "caisson/shim/journal.h"
+#include "caisson/sys/code_pages.h"
 #include "caisson/sys/file.h"
 #include "caisson/sys/process.h"
 #include "caisson/sys/raw.h"
@@ -191,9 +193,17 @@ class Shim {
     const bool waits = std::ranges::any_of(doors, [](const pollfd& door) { return (door.revents & POLLIN) != 0; });
     const std::uint64_t taken = journal_.journal->taken.load() + journal_.journal->view_taken.load();
     const bool ignored = waits && waited_ && taken == taken_;
+    if (!waits && taken == taken_) rest(taken);
     waited_ = waits && !ignored;
     taken_ = taken;
     return ignored;
+  }
+
+  // After work, when there is none: most nests are idle most of the time.
+  void rest(std::uint64_t taken) {
+    if (taken == std::exchange(rested_, taken)) return;
+    (void)sys::send_with_descriptors(control_.get(), "rest", nullptr, 0);
+    sys::release_code_pages();
   }
 
   // A call in one supervisor's hand for too long: it is killed, and the next one answers that call with an error.
@@ -323,6 +333,7 @@ class Shim {
   std::optional<Clock::time_point> retry_at_;
   Clock::time_point next_look_{};  // at who waits; what was seen the last time:
   std::uint64_t taken_ = 0;
+  std::uint64_t rested_ = 0;
   bool waited_ = false;
   int deaths_ = 0;
   bool ready_ = false;

@@ -19,8 +19,8 @@ inline constexpr char socket_name[] = "shim.sock";
 
 // What a supervisor is started with, as `caisson-supervisor --directory DIR`.
 inline constexpr int journal_fd = 3;
-// SOCK_SEQPACKET. From the shim: "SERIAL\nMESSAGE" with a listener; "resume" after the last of those it had. To it:
-// "ready" when what the journal holds is answered.
+// SOCK_SEQPACKET. From the shim: "SERIAL\nMESSAGE" with a listener; "resume" after the last of those it had;
+// "rest" when nobody calls any more. To it: "ready" when what the journal holds is answered.
 inline constexpr int control_fd = 4;
 inline constexpr int view_fd = 5;  // /dev/fuse, connected; closed where there is no view
 

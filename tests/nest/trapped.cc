@@ -1,8 +1,9 @@
 // Makes trapped calls from inside a nest, many at once, and says what came of them.
 // Layer: tests. Used by supervisor_test.py and by the benchmark:
 //   trapped storm SECONDS DIRECTORY   8 threads; prints "calls N failed N" and the first failures
-//   trapped time WHAT COUNT DIRECTORY median in ns of one call; WHAT: mknod, fifo, mount, mountproc, umount, sysinfo,
-//                                     or a file to be opened, read and closed
+//   trapped time WHAT COUNT DIRECTORY [PAUSE]
+//        median in ns of one call, PAUSE us after the one before; WHAT: mknod, fifo, mount, mountproc, umount, sysinfo,
+//        or a file to be opened, read and closed
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <sys/mount.h>
@@ -110,13 +111,14 @@ bool once(std::string_view what, const std::string& path) {
   return ::sysinfo(&info) == 0;
 }
 
-int time_main(const std::string& what, int count, const std::string& directory) {
+int time_main(const std::string& what, int count, const std::string& directory, int pause) {
   const bool mounts = what == "mount" || what == "mountproc" || what == "umount";
   const std::string path = directory + "/time" + std::to_string(::getpid());
   if (mounts) ::mkdir(path.c_str(), 0755);
   std::vector<long> took;
   for (int i = 0; i < count; ++i) {
     if (what == "umount") ::mount("tmpfs", path.c_str(), "tmpfs", 0, "size=4k");
+    if (pause > 0) std::this_thread::sleep_for(std::chrono::microseconds(pause));
     const auto start = Clock::now();
     const bool good = once(what, path);
     const auto end = Clock::now();
@@ -136,7 +138,8 @@ int time_main(const std::string& what, int count, const std::string& directory) 
 int main(int argc, char** argv) {
   const std::string_view what = argc > 1 ? argv[1] : "";
   if (what == "storm" && argc == 4) return storm_main(std::atoi(argv[2]), argv[3]);
-  if (what == "time" && argc == 5) return time_main(argv[2], std::atoi(argv[3]), argv[4]);
-  std::fputs("usage: trapped storm SECONDS DIRECTORY | trapped time WHAT COUNT DIRECTORY\n", stderr);
+  if (what == "time" && (argc == 5 || argc == 6))
+    return time_main(argv[2], std::atoi(argv[3]), argv[4], argc == 6 ? std::atoi(argv[5]) : 0);
+  std::fputs("usage: trapped storm SECONDS DIRECTORY | trapped time WHAT COUNT DIRECTORY [PAUSE]\n", stderr);
   return 2;
 }
