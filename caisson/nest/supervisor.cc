@@ -25,7 +25,6 @@
 #include <vector>
 
 #include "caisson/nest/handlers/handlers.h"
-#include "caisson/nest/record.h"
 #include "caisson/nest/trapped.h"
 #include "caisson/oci/document.h"
 #include "caisson/seccomp/syscall_table.h"
@@ -144,7 +143,6 @@ class Supervisor {
     const bool first = journal_->generation.load() == 1;
     std::thread view([this, first] { serve_view(first ? procview::Resend::no : procview::Resend::yes); });
     view.detach();
-    if (first) std::thread([this] { look_around(); }).detach();
     recover();
     (void)sys::send_with_descriptors(shim::control_fd, "ready", nullptr, 0);
     std::vector<std::thread> threads;
@@ -203,13 +201,6 @@ class Supervisor {
     if (!served && served.error().kind() == Kind::unsupported)
       served = procview::serve(shim::view_fd, *before, &nest_.known, procview::Resend::no, progress);
     if (!served) (void)sys::write_all(STDERR_FILENO, "caisson-supervisor: " + served.error().message() + "\n");
-  }
-
-  // The runtime is about to mount every node of the view. It goes faster when the kernel knows their names by then.
-  void look_around() const {
-    if (::fcntl(shim::view_fd, F_GETFD) < 0) return;
-    for (const procview::Overmount& node : procview::overmounts(sys::exists, procview::PidMax::global))
-      (void)sys::open_file(nest_.directory + "/" + view_name + "/" + node.source, O_PATH);
   }
 
   void recover() {
