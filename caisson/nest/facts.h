@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "caisson/nest/grants.h"
 #include "caisson/nest/overlay.h"
 #include "caisson/procview/procview.h"
 
@@ -31,6 +32,7 @@ struct RootFacts {
 };
 
 struct Facts {
+  GrantSet grants = GrantSet::by_default();
   std::string bundle;  // absolute
   RootFacts root;
   int last_capability = 40;  // /proc/sys/kernel/cap_last_cap

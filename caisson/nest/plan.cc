@@ -43,6 +43,13 @@ void plan_sysctls(oci::Linux& linux, std::vector<std::string>& warnings) {
 // Without these two it does not try to load modules or mount debugfs and tracefs, and ends up `running`.
 bool dropped_for_systemd(std::string_view name) { return name == "CAP_SYS_MODULE" || name == "CAP_SYS_RAWIO"; }
 
+std::vector<std::string_view> capabilities_not_granted(const GrantSet& given) {
+  std::vector<std::string_view> out;
+  for (const GrantRow& row : grants())
+    if (!given.has(row.grant)) out.insert(out.end(), row.capabilities.begin(), row.capabilities.end());
+  return out;
+}
+
 }  // namespace
 
 Owner owner_of(const oci::Spec& spec) {
@@ -99,7 +106,7 @@ Result<Plan> plan_nest(oci::Spec spec, const Facts& facts) {
   plan_paths(plan.spec.linux, init);
   plan_devices(plan.spec, owner, facts, plan.warnings);
   plan_sysctls(plan.spec.linux, plan.warnings);
-  plan_seccomp(plan.spec.linux, facts.listener);
+  plan_seccomp(plan.spec.linux, facts.listener, facts.grants);
   if (!facts.program.empty()) {
     plan.spec.hooks.poststop.push_back({.path = facts.program,
                                         .args = facts.release_arguments,
@@ -118,9 +125,11 @@ void plan_apparmor(std::string& profile, std::vector<std::string>& warnings) {
 
 void plan_process(oci::Process& process, Init init, const Facts& facts, std::vector<std::string>& warnings) {
   std::vector<std::string> all;
+  const std::vector<std::string_view> withheld = capabilities_not_granted(facts.grants);
   for (const oci::Name& name : oci::capabilities()) {
     if (name.number > static_cast<std::uint64_t>(facts.last_capability)) continue;
     if (init == Init::systemd && dropped_for_systemd(name.text)) continue;
+    if (std::ranges::find(withheld, name.text) != withheld.end()) continue;
     all.emplace_back(name.text);
   }
   if (!process.capabilities) process.capabilities.emplace();
@@ -128,6 +137,8 @@ void plan_process(oci::Process& process, Init init, const Facts& facts, std::vec
   caps.bounding = all;
   // Inheritable stays as given: nothing needs it, and files could hand it to users who are not root (CVE-2022-24769).
   if (process.user.uid == 0) caps.effective = caps.permitted = all;
+  for (auto* given : {&caps.effective, &caps.permitted, &caps.inheritable, &caps.ambient})
+    std::erase_if(*given, [&](const std::string& n) { return std::ranges::find(withheld, n) != withheld.end(); });
   plan_apparmor(process.apparmor_profile, warnings);
 
   for (oci::Rlimit& limit : process.rlimits) {

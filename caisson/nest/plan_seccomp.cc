@@ -16,14 +16,23 @@ using oci::SyscallRule;
 // What engines, init systems and their containers call, and plain containers' profiles leave out. None of them
 // reaches beyond the nest's own namespaces: the kernel asks for power over the namespace, not over the host.
 // source: Docker's and containers/common's default profiles; anchors on what runc, systemd and kubelet call.
-std::vector<std::string> engine_calls() {
-  return {
-      "add_key",       "chroot",     "clone",       "clone3",         "close_range", "fsconfig",   "fsmount",
-      "fsopen",        "fspick",     "keyctl",      "listmount",      "mknod",       "mknodat",    "mount",
-      "mount_setattr", "move_mount", "open_tree",   "open_tree_attr", "pidfd_getfd", "pidfd_open", "pidfd_send_signal",
-      "pivot_root",    "reboot",     "request_key", "setdomainname",  "sethostname", "setns",      "statmount",
-      "umount",        "umount2",    "unshare",     "vhangup",
+std::vector<std::string> engine_calls(const GrantSet& grants) {
+  std::vector<std::string> out = {
+      "add_key",     "chroot",        "clone",       "clone3",     "close_range",       "keyctl",
+      "mknod",       "mknodat",       "pidfd_getfd", "pidfd_open", "pidfd_send_signal", "reboot",
+      "request_key", "setdomainname", "sethostname", "setns",      "unshare",           "vhangup",
   };
+  for (const GrantRow& row : nest::grants())
+    if (grants.has(row.grant)) out.insert(out.end(), row.calls.begin(), row.calls.end());
+  std::ranges::sort(out);
+  return out;
+}
+
+std::vector<std::string> calls_not_granted(const GrantSet& grants) {
+  std::vector<std::string> out;
+  for (const GrantRow& row : nest::grants())
+    if (!grants.has(row.grant)) out.insert(out.end(), row.calls.begin(), row.calls.end());
+  return out;
 }
 
 bool permits(const std::string& action) { return action == "SCMP_ACT_ALLOW" || action == "SCMP_ACT_LOG"; }
@@ -55,8 +64,8 @@ bool is_wished(const oci::Seccomp& profile, std::string_view name) {
                              [&](const SyscallRule& rule) { return is_wish(rule) && names(rule, name); });
 }
 
-void open_for_engines(oci::Seccomp& profile) {
-  std::vector<std::string> added = engine_calls();
+void open_for_engines(oci::Seccomp& profile, const GrantSet& grants) {
+  std::vector<std::string> added = engine_calls(grants);
   std::erase_if(added, [&](const std::string& name) { return is_wished(profile, name); });
   std::vector<SyscallRule> rule;
   if (!added.empty())
@@ -66,11 +75,21 @@ void open_for_engines(oci::Seccomp& profile) {
   if (!needed && !rule.empty()) profile.syscalls.erase(profile.syscalls.begin());
 }
 
+// A call of a grant that is not given fails, whatever the profile permits: also in a user namespace made inside, where
+// the bounding set is no limit.
+void close_for_grants(oci::Seccomp& profile, const GrantSet& grants) {
+  std::vector<std::string> closed = calls_not_granted(grants);
+  std::erase_if(closed, [&](const std::string& name) { return is_wished(profile, name); });
+  if (closed.empty()) return;
+  replace_rules(profile.syscalls,
+                {{.names = std::move(closed), .action = "SCMP_ACT_ERRNO", .errno_ret = EPERM, .args = {}}});
+}
+
 // The calls that the supervisor answers. A profile with a listener of its own keeps it: a task has one at most.
-void trap(oci::Seccomp& profile, const std::string& listener) {
+void trap(oci::Seccomp& profile, const std::string& listener, const GrantSet& grants) {
   std::vector<SyscallRule> added;
   for (const TrappedCall& call : trapped_calls()) {
-    if (is_wished(profile, call.name)) continue;
+    if (!grants.has(call.grant) || is_wished(profile, call.name)) continue;
     for (SyscallRule& rule : rules_of(call))
       if (!permits(rule.action) || !permits(profile.default_action)) added.push_back(std::move(rule));
   }
@@ -93,11 +112,13 @@ bool has_listener(const oci::Seccomp& profile) {
 
 }  // namespace
 
-void plan_seccomp(oci::Linux& linux, const std::string& listener) {
-  if (linux.seccomp) open_for_engines(*linux.seccomp);
-  if (listener.empty() || (linux.seccomp && has_listener(*linux.seccomp))) return;
+void plan_seccomp(oci::Linux& linux, const std::string& listener, const GrantSet& grants) {
+  const bool traps = !listener.empty() && !(linux.seccomp && has_listener(*linux.seccomp));
+  if (!linux.seccomp && !traps && calls_not_granted(grants).empty()) return;
   if (!linux.seccomp) linux.seccomp = unconfined();
-  trap(*linux.seccomp, listener);
+  close_for_grants(*linux.seccomp, grants);
+  open_for_engines(*linux.seccomp, grants);
+  if (traps) trap(*linux.seccomp, listener, grants);
 }
 
 }  // namespace caisson::nest

@@ -292,7 +292,7 @@ TEST(NestPlan, UsersWhoAreNotRootGetOnlyTheBoundingSet) {
   oci::Spec spec = small();
   spec.process->user.uid = 1000;
   const Plan plan = planned(spec, plain_directory());
-  EXPECT_EQ(plan.spec.process->capabilities->bounding.size(), 41U);
+  EXPECT_EQ(plan.spec.process->capabilities->bounding.size(), 39U);
   EXPECT_TRUE(plan.spec.process->capabilities->effective.empty());
 }
 
@@ -309,8 +309,9 @@ TEST(NestSeccomp, WhoKillsForACallIsObeyedWhoOnlyDeniesItIsNot) {
   EXPECT_THAT(rules.front().names, Contains("setns"));
   EXPECT_THAT(rules.front().names, Not(Contains("mount")));
   ASSERT_EQ(rules.size(), 3U);
-  EXPECT_EQ(rules[1].action, "SCMP_ACT_KILL");
-  EXPECT_THAT(rules[2].names, ::testing::ElementsAre("bpf"));
+  EXPECT_EQ(rules[1].action, "SCMP_ACT_ERRNO");
+  EXPECT_THAT(rules[1].names, ::testing::ElementsAre("bpf"));
+  EXPECT_EQ(rules[2].action, "SCMP_ACT_KILL");
 }
 
 TEST(NestSeccomp, AListOfDenialsIsOnlyShortened) {
@@ -319,8 +320,51 @@ TEST(NestSeccomp, AListOfDenialsIsOnlyShortened) {
   spec.linux.seccomp->syscalls = {
       {.names = {"mount", "acct"}, .action = "SCMP_ACT_ERRNO", .errno_ret = {}, .args = {}}};
   const auto rules = planned(spec, plain_directory()).spec.linux.seccomp->syscalls;
-  ASSERT_EQ(rules.size(), 1U);
-  EXPECT_THAT(rules[0].names, ::testing::ElementsAre("acct"));
+  ASSERT_EQ(rules.size(), 2U);
+  EXPECT_THAT(rules[0].names, ::testing::ElementsAre("bpf"));  // of a grant that is not given
+  EXPECT_THAT(rules[1].names, ::testing::ElementsAre("acct"));
+}
+
+std::string seccomp_of(std::string_view list, std::string_view default_action) {
+  oci::Spec spec = small();
+  spec.linux.seccomp.emplace().default_action = default_action;
+  Facts facts = plain_directory();
+  facts.listener = "/run/x/shim.sock";
+  facts.grants = *parse_grants(list);
+  const Plan plan = planned(spec, facts);
+  const std::string text = to_text(plan);
+  std::string out;
+  for (std::size_t at = text.find("seccomp "); at != std::string::npos; at = text.find("\nseccomp ", at + 1))
+    out += text.substr(at, text.find('\n', at + 1) - at);
+  return out + "\n";
+}
+
+TEST(NestSeccomp, ACallOfAGrantThatIsNotGivenFailsAndIsNotTrapped) {
+  for (const char* action : {"SCMP_ACT_ERRNO", "SCMP_ACT_ALLOW"}) {
+    EXPECT_THAT(seccomp_of("default", action), HasSubstr("SCMP_ACT_NOTIFY with arguments mount\n"));
+    EXPECT_THAT(seccomp_of("default", action), HasSubstr("SCMP_ACT_NOTIFY with arguments mknod\n"));
+    EXPECT_THAT(seccomp_of("default", action), HasSubstr("SCMP_ACT_ERRNO bpf\n"));
+    const std::string none = seccomp_of("none", action);
+    EXPECT_THAT(none, HasSubstr("SCMP_ACT_ERRNO fsconfig,fsmount,"));
+    EXPECT_THAT(none, HasSubstr("SCMP_ACT_NOTIFY sysinfo\n"));
+    EXPECT_THAT(none, Not(HasSubstr("NOTIFY with")));
+    EXPECT_THAT(seccomp_of("bpf", action), Not(HasSubstr("SCMP_ACT_ERRNO bpf")));
+  }
+}
+
+TEST(NestPlan, ACapabilityOfAGrantThatIsNotGivenIsNowhere) {
+  oci::Spec spec = small();
+  spec.process->capabilities.emplace().inheritable = {"CAP_SYS_ADMIN", "CAP_CHOWN"};
+  spec.process->capabilities->ambient = {"CAP_NET_ADMIN"};
+  Facts facts = plain_directory();
+  facts.grants = GrantSet();
+  const oci::Capabilities none = *planned(spec, facts).spec.process->capabilities;
+  for (const GrantRow& row : grants())
+    for (const char* name : row.capabilities)
+      for (const auto* set : {&none.bounding, &none.effective, &none.permitted, &none.inheritable, &none.ambient})
+        EXPECT_THAT(*set, Not(Contains(name)));
+  EXPECT_THAT(none.inheritable, ::testing::ElementsAre("CAP_CHOWN"));
+  EXPECT_THAT(none.bounding, Contains("CAP_NET_RAW"));  // a plain container's
 }
 
 TEST(NestPlan, SystemdIsKnownByItsNameWhereverItIs) {

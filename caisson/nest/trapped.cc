@@ -9,12 +9,13 @@ namespace caisson::nest {
 namespace {
 
 constexpr TrappedCall table[] = {
-    {"mknod", When::device_node, handle_mknod, "makes the device nodes that a nest may have"},
-    {"mknodat", When::device_node_at, handle_mknodat, "makes the device nodes that a nest may have"},
-    {"mount", When::new_filesystem, handle_mount, "a new proc or sysfs shows the nest's view"},
-    {"umount2", When::not_detaching, handle_umount, "a proc or sysfs goes together with the view over it"},
-    {"umount", When::always, handle_umount, "the same, by 32-bit programs' old call"},
-    {"sysinfo", When::always, handle_sysinfo, "memory, uptime and load of the nest"},
+    {"mknod", When::device_node, Grant::mknod, handle_mknod, "makes the device nodes that a nest may have"},
+    {"mknodat", When::device_node_at, Grant::mknod, handle_mknodat, "makes the device nodes that a nest may have"},
+    {"mount", When::new_filesystem, Grant::mount, handle_mount, "a new proc or sysfs shows the nest's view"},
+    {"umount2", When::not_detaching, Grant::mount, handle_umount,
+     "a proc or sysfs goes together with the view over it"},
+    {"umount", When::always, Grant::mount, handle_umount, "the same, by 32-bit programs' old call"},
+    {"sysinfo", When::always, Grant::always, handle_sysinfo, "memory, uptime and load of the nest"},
 };
 
 constexpr std::uint64_t attaching = MS_BIND | MS_MOVE | MS_REMOUNT | MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;

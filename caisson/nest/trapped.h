@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "caisson/nest/grants.h"
 #include "caisson/oci/seccomp.h"
 #include "caisson/seccomp/notify.h"
 
@@ -28,6 +29,7 @@ enum class When : unsigned char {
 struct TrappedCall {
   const char* name;  // as the kernel's tables have it
   When when;
+  Grant grant;  // not trapped in a nest without it
   Handler handle;
   const char* summary;  // one line for people
 };

@@ -84,11 +84,12 @@ class Ids(NestTest):
         nest.user_namespace(host=300000)
         self.assertEqual(nest.run().out.split(), ["0", "300000", "65536"])
 
-    def test_root_has_every_capability_and_other_users_none(self):
+    def test_root_has_the_capabilities_of_its_grants_and_other_users_none(self):
         nest = self.nest().shell("grep CapEff /proc/self/status")
         with open("/proc/sys/kernel/cap_last_cap") as file:
             every = (1 << int(file.read()) + 1) - 1
-        self.assertEqual(int(nest.run().out.split()[1], 16), every)
+        perfmon, bpf = 38, 39  # source: linux/capability.h
+        self.assertEqual(int(nest.run().out.split()[1], 16), every & ~(1 << perfmon | 1 << bpf))
         other = self.nest().shell("grep CapEff /proc/self/status")
         other.process["user"] = {"uid": 1000, "gid": 1000}
         other.process["capabilities"] = {"bounding": []}
