@@ -5,8 +5,6 @@
 #include <linux/openat2.h>
 #include <sys/ioctl.h>
 
-#include <charconv>
-#include <string_view>
 #include <utility>
 
 #include "caisson/sys/file.h"
@@ -17,17 +15,6 @@ namespace {
 
 using sys::UniqueFd;
 using sys::raw::call;
-
-template <class Number>
-Number field(std::string_view text, std::string_view name, int column, int base) {
-  std::size_t at = text.find(name);
-  if (at == std::string_view::npos) return 0;
-  at += name.size();
-  for (int i = 0; i < column; ++i) at = text.find('\t', at) + 1;
-  Number out = 0;
-  std::from_chars(text.data() + at, text.data() + text.size(), out, base);
-  return out;
-}
 
 // Opened before any thread leaves it.
 int host_root() {
@@ -66,27 +53,6 @@ Result<UniqueFd> open_there(int dir, const std::string& path, std::uint64_t flag
   return UniqueFd(static_cast<int>(r));
 }
 
-struct OwnDescriptor {
-  int number = -1;
-  std::string rest;
-};
-
-// "/proc/self/fd/5/x" is descriptor 5 and "x".
-OwnDescriptor own_descriptor(std::string_view path) {
-  for (const std::string_view prefix : {"/proc/self/fd/", "/proc/thread-self/fd/", "/dev/fd/"}) {
-    if (!path.starts_with(prefix)) continue;
-    path.remove_prefix(prefix.size());
-    OwnDescriptor out;
-    const auto [end, error] = std::from_chars(path.data(), path.data() + path.size(), out.number);
-    path.remove_prefix(static_cast<std::size_t>(end - path.data()));
-    if (error != std::errc() || (!path.empty() && path.front() != '/')) return {};
-    while (path.starts_with("/")) path.remove_prefix(1);
-    out.rest = path;
-    return out;
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<std::string> Caller::text(std::uint64_t address, std::size_t limit) const {
@@ -95,12 +61,7 @@ Result<std::string> Caller::text(std::uint64_t address, std::size_t limit) const
 
 Result<Credentials> Caller::credentials() const {
   const std::string status = TRY(sys::read_start_at(AT_FDCWD, "/proc/" + std::to_string(pid_) + "/status"));
-  Credentials out;
-  out.umask = field<mode_t>(status, "\nUmask:\t", 0, 8);
-  out.fsuid = field<uid_t>(status, "\nUid:\t", 3, 10);
-  out.fsgid = field<gid_t>(status, "\nGid:\t", 3, 10);
-  out.effective = field<std::uint64_t>(status, "\nCapEff:\t", 0, 16);
-  return out;
+  return parse_credentials(status);
 }
 
 Result<std::uint64_t> Caller::user_namespace() const {
@@ -130,16 +91,11 @@ Result<UniqueFd> Caller::resolve(int dir, const std::string& path, Last last) co
 }
 
 Result<Caller::Entry> Caller::resolve_entry(int dir, const std::string& path) const {
-  if (path.empty()) return Error::os(ENOENT, "resolve");
-  std::string_view rest = path;
-  if (rest.ends_with('/'))
-    return Error::os(rest.find_first_not_of('/') == std::string_view::npos ? EEXIST : ENOENT, "resolve");
-  const std::size_t slash = rest.rfind('/');
+  EntryPath split = entry_path(path);
+  if (split.code != 0) return Error::os(split.code, "resolve");
   Entry out;
-  out.name = rest.substr(slash == std::string_view::npos ? 0 : slash + 1);
-  if (out.name == "." || out.name == "..") return Error::os(EEXIST, "resolve");
-  const std::string parent(slash == std::string_view::npos ? "." : slash == 0 ? "/" : rest.substr(0, slash));
-  out.parent = TRY(resolve(dir, parent, Last::follow));
+  out.name = std::move(split.name);
+  out.parent = TRY(resolve(dir, split.parent, Last::follow));
   return out;
 }
 

@@ -13,20 +13,11 @@
 #include <string>
 
 #include "caisson/base/result.h"
+#include "caisson/nest/arguments.h"
 #include "caisson/seccomp/notify.h"
 #include "caisson/sys/unique_fd.h"
 
 namespace caisson::nest {
-
-// Ids as the host knows them. source: proc(5), /proc/PID/status
-struct Credentials {
-  uid_t fsuid = 0;
-  gid_t fsgid = 0;
-  mode_t umask = 0;
-  std::uint64_t effective = 0;  // capabilities, in the caller's own user namespace
-
-  bool has(unsigned capability) const { return (effective >> capability & 1U) != 0; }
-};
 
 class Caller {
  public:

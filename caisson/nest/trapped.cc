@@ -1,5 +1,6 @@
 #include "caisson/nest/trapped.h"
 
+#include <linux/mount.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -12,6 +13,7 @@ constexpr TrappedCall table[] = {
     {"mknod", When::device_node, Grant::mknod, handle_mknod, "makes the device nodes that a nest may have"},
     {"mknodat", When::device_node_at, Grant::mknod, handle_mknodat, "makes the device nodes that a nest may have"},
     {"mount", When::new_filesystem, Grant::mount, handle_mount, "a new proc or sysfs shows the nest's view"},
+    {"move_mount", When::by_descriptor, Grant::mount, handle_move_mount, "the same, by the new mount API"},
     {"umount2", When::not_detaching, Grant::mount, handle_umount,
      "a proc or sysfs goes together with the view over it"},
     {"umount", When::always, Grant::mount, handle_umount, "the same, by 32-bit programs' old call"},
@@ -56,6 +58,9 @@ std::vector<oci::SyscallRule> rules_of(const TrappedCall& call) {
   switch (call.when) {
     case When::always:
       return {trap(call, {})};
+    case When::by_descriptor:
+      return {trap(call, {masked(4, MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_F_EMPTY_PATH)}),
+              pass(call, {masked(4, MOVE_MOUNT_F_EMPTY_PATH, 0)})};
     case When::not_detaching:
       return {trap(call, {masked(1, MNT_DETACH, 0)}), pass(call, {masked(1, MNT_DETACH, MNT_DETACH)})};
     case When::new_filesystem: {

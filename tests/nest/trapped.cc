@@ -2,12 +2,16 @@
 // Layer: tests. Used by supervisor_test.py and by the benchmark:
 //   trapped storm SECONDS DIRECTORY   8 threads; prints "calls N failed N" and the first failures
 //   trapped time WHAT COUNT DIRECTORY [PAUSE]
-//        median in ns of one call, PAUSE us after the one before; WHAT: mknod, fifo, mount, mountproc, umount, sysinfo,
-//        or a file to be opened, read and closed
+//        median in ns of one call, PAUSE us after the one before; WHAT: mknod, fifo, mount, mountproc, newproc, umount,
+//        sysinfo, or a file to be opened, read and closed
+//   trapped attach TYPE PATH          a new file system by the new mount API, its target named
+//   trapped clone FROM PATH           a copy of the mounts at FROM by the new mount API, its target a descriptor
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
+#include <linux/mount.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -53,9 +57,39 @@ void make_nodes(const std::string& path) {
   check(::unlink(path.c_str()) == 0, "unlink", path);
 }
 
+// fsopen, fsconfig, fsmount, as util-linux does it. Negative: errno is set.
+int new_filesystem(const char* type) {
+  const int context = static_cast<int>(::syscall(SYS_fsopen, type, FSOPEN_CLOEXEC));
+  if (context < 0) return -1;
+  int made = -1;
+  if (::syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "source", type, 0) == 0 &&
+      ::syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0)
+    made = static_cast<int>(::syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID));
+  ::close(context);
+  return made;
+}
+
+bool attach(const char* type, const std::string& path) {
+  const int made = new_filesystem(type);
+  if (made < 0) return false;
+  const long rc = ::syscall(SYS_move_mount, made, "", AT_FDCWD, path.c_str(), MOVE_MOUNT_F_EMPTY_PATH);
+  ::close(made);
+  return rc == 0;
+}
+
+bool clone(const char* from, const char* path) {
+  const int tree = static_cast<int>(::syscall(SYS_open_tree, AT_FDCWD, from, OPEN_TREE_CLONE | AT_RECURSIVE));
+  const int target = ::open(path, O_PATH);
+  return tree >= 0 && target >= 0 &&
+         ::syscall(SYS_move_mount, tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0;
+}
+
 void mount_all(const std::string& path) {
   ::mkdir(path.c_str(), 0755);
   check(::mount("proc", path.c_str(), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) == 0, "mount proc", path);
+  check(::access((path + "/self").c_str(), F_OK) == 0, "access", path + "/self");
+  check(::umount2(path.c_str(), 0) == 0, "umount proc", path);
+  check(attach("proc", path), "attach proc", path);
   check(::access((path + "/self").c_str(), F_OK) == 0, "access", path + "/self");
   check(::umount2(path.c_str(), 0) == 0, "umount proc", path);
   check(::mount("tmpfs", path.c_str(), "tmpfs", 0, "size=4k") == 0, "mount tmpfs", path);
@@ -100,6 +134,7 @@ bool once(std::string_view what, const std::string& path) {
   if (what == "fifo") return ::mknod(path.c_str(), S_IFIFO | 0666, 0) == 0;
   if (what == "mount") return ::mount("tmpfs", path.c_str(), "tmpfs", 0, "size=4k") == 0;
   if (what == "mountproc") return ::mount("proc", path.c_str(), "proc", 0, nullptr) == 0;
+  if (what == "newproc") return attach("proc", path);
   if (what == "umount") return ::umount2(path.c_str(), 0) == 0;
   if (what.starts_with("/")) {
     const int fd = ::open(std::string(what).c_str(), O_RDONLY);
@@ -112,7 +147,7 @@ bool once(std::string_view what, const std::string& path) {
 }
 
 int time_main(const std::string& what, int count, const std::string& directory, int pause) {
-  const bool mounts = what == "mount" || what == "mountproc" || what == "umount";
+  const bool mounts = what == "mount" || what == "mountproc" || what == "newproc" || what == "umount";
   const std::string path = directory + "/time" + std::to_string(::getpid());
   if (mounts) ::mkdir(path.c_str(), 0755);
   std::vector<long> took;
@@ -125,7 +160,7 @@ int time_main(const std::string& what, int count, const std::string& directory, 
     if (!good) return std::perror(what.c_str()), 1;
     took.push_back(std::chrono::duration_cast<std::chrono::nanoseconds>(end - start).count());
     if (what == "mknod" || what == "fifo") ::unlink(path.c_str());
-    if (what == "mount" || what == "mountproc") ::umount2(path.c_str(), MNT_DETACH);
+    if (mounts && what != "umount") ::umount2(path.c_str(), MNT_DETACH);
   }
   if (mounts) ::rmdir(path.c_str());
   std::ranges::nth_element(took, took.begin() + count / 2);
@@ -140,6 +175,10 @@ int main(int argc, char** argv) {
   if (what == "storm" && argc == 4) return storm_main(std::atoi(argv[2]), argv[3]);
   if (what == "time" && (argc == 5 || argc == 6))
     return time_main(argv[2], std::atoi(argv[3]), argv[4], argc == 6 ? std::atoi(argv[5]) : 0);
+  const bool attaches = argc == 4 && (what == "attach" || what == "clone");
+  if (attaches && !(what == "attach" ? attach(argv[2], argv[3]) : clone(argv[2], argv[3])))
+    return std::perror("attach"), 1;
+  if (attaches) return 0;
   std::fputs("usage: trapped storm SECONDS DIRECTORY | trapped time WHAT COUNT DIRECTORY [PAUSE]\n", stderr);
   return 2;
 }

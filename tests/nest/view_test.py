@@ -50,6 +50,22 @@ class View(SupervisedTest):
         self.assertEqual(re.findall(r"MemTotal: *(\d+)", nest.run().out), [self.kib()] * 3)
         self.assertEqual(nest.run().out.split("\n")[1:4], ["/tmp/p/self/ns/pid", "0", "1"])
 
+    def test_a_proc_of_the_new_mount_api_shows_the_same(self):
+        if not self.kib():
+            self.skipTest("machine: no memory controller")
+        nest = self.limited("""
+        mkdir -p /tmp/p /tmp/q /tmp/s && /trapped attach proc /tmp/p && head -n 1 /tmp/p/meminfo && ls -d /tmp/p/self/ns/pid
+        umount /tmp/p && grep -c /tmp/p /proc/mounts
+        unshare -Urpf --mount sh -c '/trapped attach proc /proc && echo pid $$ && head -n 1 /proc/meminfo'
+        cd /tmp && /trapped attach proc p && /trapped clone p q && mount --rbind q q && head -n 1 q/meminfo; ls -d q/self
+        mount --move p q && head -n 1 q/meminfo && mount -o remount,ro,bind q && head -n 1 q/meminfo
+        /trapped attach sysfs s && cmp /sys/devices/system/cpu/online s/devices/system/cpu/online && ls s/class/net
+        """)
+        out = nest.run().out
+        self.assertEqual(re.findall(r"MemTotal: *(\d+)", out), [self.kib()] * 5)
+        self.assertEqual([line for line in out.split("\n") if "Mem" not in line],
+                         ["/tmp/p/self/ns/pid", "0", "pid 1", "q/self", "lo", ""])
+
     def test_a_sysfs_that_it_mounts_shows_the_same(self):
         nest = self.trapping().shell("""
         mkdir -p /tmp/s && mount -t sysfs none /tmp/s && cmp /sys/devices/system/cpu/online /tmp/s/devices/system/cpu/online && echo same

@@ -43,6 +43,7 @@ seccomp::Answer handle_mknod(Call& call);
 seccomp::Answer handle_mknodat(Call& call);
 seccomp::Answer handle_mount(Call& call);
 seccomp::Answer handle_umount(Call& call);
+seccomp::Answer handle_move_mount(Call& call);
 seccomp::Answer handle_sysinfo(Call& call);
 
 }  // namespace caisson::nest

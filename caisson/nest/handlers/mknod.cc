@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "caisson/nest/arguments.h"
 #include "caisson/nest/handlers/handlers.h"
 #include "caisson/sys/file.h"
 #include "caisson/sys/raw.h"
@@ -95,11 +96,6 @@ Answer make_node(Call& trapped, int dir, std::uint64_t path_at, mode_t mode, dev
   if (can_be_opened(parent.st_dev, entry->parent.get(), name)) return Answer::success();
   call(SYS_unlinkat, entry->parent.get(), name, 0);
   return Answer::native();
-}
-
-dev_t device_of(std::uint64_t argument) {
-  const auto encoded = static_cast<unsigned>(argument);  // source: new_decode_dev() in linux/kdev_t.h
-  return makedev((encoded & 0xfff00U) >> 8, (encoded & 0xffU) | (encoded >> 12 & 0xfff00U));
 }
 
 }  // namespace

@@ -1,0 +1,77 @@
+#include "caisson/nest/handlers/view_mounts.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/stat.h>
+
+#include "caisson/nest/arguments.h"
+#include "caisson/nest/record.h"
+#include "caisson/nest/visit.h"
+#include "caisson/sys/file.h"
+#include "caisson/sys/mount.h"
+#include "caisson/sys/path.h"
+
+namespace caisson::nest {
+namespace {
+
+using procview::Filesystem;
+using sys::UniqueFd;
+
+// What this kernel has of them does not change.
+const std::vector<procview::Overmount>& nodes_of(Filesystem kind) {
+  static const std::vector<procview::Overmount> proc = procview::replayed(Filesystem::proc, sys::exists);
+  static const std::vector<procview::Overmount> sysfs = procview::replayed(Filesystem::sysfs, sys::exists);
+  return kind == Filesystem::proc ? proc : sysfs;
+}
+
+}  // namespace
+
+std::uint64_t mount_id(int fd) {
+  struct statx status{};
+  return ::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &status) == 0 ? status.stx_mnt_id : 0;
+}
+
+bool may_mount(const Call& trapped, int mounts, int shown) {
+  auto credentials = trapped.caller.credentials();
+  if (!credentials || !credentials->has(CAP_SYS_ADMIN)) return false;
+  auto own = trapped.caller.user_namespace();
+  auto of_mounts = owner_id(mounts);
+  auto of_shown = shown == mounts ? of_mounts : owner_id(shown);
+  return own && of_mounts && of_shown && *own == *of_mounts && *own == *of_shown;
+}
+
+Result<UniqueFd> make_filesystem(const Call& trapped, Filesystem kind, int shown, const std::string& source,
+                                 std::string_view data, std::uint64_t attributes) {
+  std::vector<sys::FilesystemOption> options = mount_options(data);
+  if (!source.empty()) options.push_back({.key = "source", .value = source});
+  if (kind == Filesystem::proc) {
+    // source: linux 6.17, Documentation/filesystems/proc.rst, pidns=
+    options.push_back({.key = "pidns", .value = {}, .fd = shown});
+    return sys::new_filesystem("proc", options.data(), options.size(), attributes);
+  }
+  const Visit visit = TRY(Visit::enter(shown, CLONE_NEWNET, trapped.nest));
+  return sys::new_filesystem("sysfs", options.data(), options.size(), attributes);
+}
+
+Cover Cover::prepare(const Call& trapped, Filesystem kind) {
+  Cover out;
+  out.nodes_ = &nodes_of(kind);
+  for (const procview::Overmount& node : *out.nodes_) {
+    auto copy = sys::open_tree_clone(AT_FDCWD, trapped.nest.directory + "/" + view_name + "/" + node.source,
+                                     sys::Recursive::no);
+    out.copies_.push_back(copy ? *std::move(copy) : UniqueFd());
+  }
+  return out;
+}
+
+void Cover::put_over(int base) const {
+  const std::uint64_t own = mount_id(base);
+  for (std::size_t i = 0; i < nodes_->size(); ++i) {
+    if (!copies_[i]) continue;
+    auto target = sys::open_in_root(base, (*nodes_)[i].destination, O_PATH, sys::Links::refuse);
+    if (!target || mount_id(target->get()) != own) continue;
+    (void)sys::attach_mount(copies_[i].get(), target->get());
+  }
+}
+
+}  // namespace caisson::nest

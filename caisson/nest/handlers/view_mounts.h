@@ -1,0 +1,39 @@
+// A proc or sysfs of the nest's and the view over it: what the handlers of both mount APIs share.
+// Layer: nest. Used by mount.cc and move_mount.cc.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "caisson/nest/handlers/handlers.h"
+#include "caisson/procview/procview.h"
+#include "caisson/sys/unique_fd.h"
+
+namespace caisson::nest {
+
+// Which mount a path leads to: another number after a successful mount. source: statx(2), STATX_MNT_ID
+std::uint64_t mount_id(int fd);
+
+// Root of its user namespace, which owns its mounts and what the file system shows: all else the kernel decides.
+bool may_mount(const Call& trapped, int mounts, int shown);
+
+// Of the namespace that is `shown`, not mounted anywhere yet, owned by that one's user namespace.
+Result<sys::UniqueFd> make_filesystem(const Call& trapped, procview::Filesystem kind, int shown,
+                                      const std::string& source, std::string_view data, std::uint64_t attributes);
+
+// The mounts of the view, copied and ready to be put over the nodes of a proc or sysfs.
+class Cover {
+ public:
+  static Cover prepare(const Call& trapped, procview::Filesystem kind);
+  // Over the nodes of the mount `base`, in whose namespace we are; what a predecessor has covered stays.
+  void put_over(int base) const;
+
+ private:
+  const std::vector<procview::Overmount>* nodes_ = nullptr;
+  std::vector<sys::UniqueFd> copies_;
+};
+
+}  // namespace caisson::nest
