@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -19,6 +20,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <semaphore>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -138,11 +140,9 @@ class Supervisor {
   }
 
   void run() {
-    journal_->generation.fetch_add(1);
+    const bool first = journal_->generation.fetch_add(1) == 0;
+    start_view(first ? procview::Resend::no : procview::Resend::yes);
     while (!resumed_) hear_shim();
-    const bool first = journal_->generation.load() == 1;
-    std::thread view([this, first] { serve_view(first ? procview::Resend::no : procview::Resend::yes); });
-    view.detach();
     recover();
     (void)sys::send_with_descriptors(shim::control_fd, "ready", nullptr, 0);
     std::vector<std::thread> threads;
@@ -190,9 +190,29 @@ class Supervisor {
   // This thread's own root, working directory and namespaces, in which it visits the nest's.
   static bool prepare_thread() { return sys::raw::call(SYS_unshare, CLONE_FS) == 0; }
 
-  // Its own thread: the others wait for it whenever a path of theirs leads through the view.
-  void serve_view(procview::Resend resend) {
+  // A thread with descriptors of its own: the others wait for it whenever a path of theirs leads through the view, and
+  // if they held the connection, their wait would keep it open, and them waiting, after we were killed with the shim.
+  void start_view(procview::Resend resend) {
     if (::fcntl(shim::view_fd, F_GETFD) < 0) return;
+    std::binary_semaphore apart(0);
+    std::thread([this, resend, &apart] {
+      const bool done = sys::raw::call(SYS_unshare, CLONE_FILES) == 0;
+      if (done) keep_only(shim::alive_fd, shim::view_fd);
+      apart.release();
+      if (done) serve_view(resend);
+      for (;;) ::pause();  // the shim's sign that we live
+    }).detach();
+    apart.acquire();
+    ::close(shim::alive_fd);
+    ::close(shim::view_fd);
+  }
+
+  static void keep_only(unsigned first, unsigned last) {
+    ::close_range(STDERR_FILENO + 1, first - 1, 0);
+    ::close_range(last + 1, ~0U, 0);
+  }
+
+  void serve_view(procview::Resend resend) {
     auto before = empty_view(nest_.directory);
     if (!before) return;
     const procview::Progress progress{.busy_since = &journal_->view_busy_since[0], .taken = &journal_->view_taken};

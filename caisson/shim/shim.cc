@@ -34,6 +34,7 @@ constexpr milliseconds client_limit{2000};  // a client that stalls keeps nobody
 constexpr milliseconds start_limit{5000};   // a supervisor that is not ready by then has failed
 constexpr milliseconds stuck_limit{10000};  // a call in hand for longer: its supervisor hangs
 constexpr milliseconds watch_period{2000};
+constexpr milliseconds end_limit{200};
 constexpr int quick_deaths = 5;  // in a row, before the next one is given time
 
 struct Options {
@@ -95,14 +96,14 @@ Result<SharedJournal> make_journal() {
 }
 
 // The rest is what execveat(2) needs between fork and it.
-[[noreturn]] void become_supervisor(int program, const char* directory, const int (&given)[3]) {
-  int moved[3];
-  for (int i = 0; i < 3; ++i)
+[[noreturn]] void become_supervisor(int program, const char* directory, const int (&given)[4]) {
+  int moved[4];
+  for (int i = 0; i < 4; ++i)
     moved[i] = given[i] < 0 ? -1 : static_cast<int>(sys::raw::call(SYS_fcntl, given[i], F_DUPFD, 16));
   const long image = sys::raw::call(SYS_fcntl, program, F_DUPFD_CLOEXEC, 32);
-  for (int i = 0; i < 3; ++i)
+  for (int i = 0; i < 4; ++i)
     if (moved[i] >= 0) sys::raw::call(SYS_dup3, moved[i], journal_fd + i, 0);
-  sys::raw::call(SYS_close_range, moved[2] >= 0 ? view_fd + 1 : view_fd, image - 1, 0);
+  sys::raw::call(SYS_close_range, moved[3] >= 0 ? view_fd + 1 : view_fd, image - 1, 0);
   sys::raw::call(SYS_close_range, image + 1, ~0U, 0);
   sigset_t none;
   ::sigemptyset(&none);
@@ -112,6 +113,11 @@ Result<SharedJournal> make_journal() {
   sys::raw::call(SYS_exit_group, 127);
   __builtin_unreachable();
 }
+
+struct Child {
+  sys::Process process;
+  sys::Pidfd fd;
+};
 
 struct Listener {
   UniqueFd fd;
@@ -131,7 +137,7 @@ class Shim {
     if (auto creator = sys::Pidfd::open(options_.creator)) creator_ = std::move(*creator);
     spawn();
     while (!over()) wait();
-    end_supervisor();
+    end_for_good();
   }
 
  private:
@@ -145,16 +151,29 @@ class Shim {
 
   void spawn() {
     auto control = sys::message_pair();
-    if (!control) return;
-    const int given[3] = {journal_.fd.get(), control->second.get(), options_.view};
+    auto alive = sys::message_pair();
+    if (!control || !alive) return;
+    const int given[4] = {journal_.fd.get(), control->second.get(), alive->second.get(), options_.view};
     auto pid = sys::clone_process(0);
     if (!pid) return;
     if (*pid == 0) become_supervisor(program_.get(), options_.directory.c_str(), given);
-    supervisor_.emplace(*pid);
-    if (auto pidfd = sys::Pidfd::open(*pid)) supervisor_fd_ = std::move(*pidfd);
+    sys::Process process(*pid);
+    auto fd = sys::Pidfd::open(*pid);
+    if (!fd) return;
+    supervisor_.emplace(std::move(process), *std::move(fd));
     control_ = std::move(control->first);
+    alive_ = std::move(alive->first);
     ready_ = false;
+    resumed_ = false;
     started_ = Clock::now();
+    resume();
+  }
+
+  // Not before its predecessors are gone: what they were doing is over before it looks at it. It serves the view
+  // meanwhile, for a call of a predecessor's that waits for the view ends only when that is answered.
+  void resume() {
+    if (resumed_ || !control_ || !dying_.empty()) return;
+    resumed_ = true;
     for (const Listener& listener : listeners_) hand_over(listener);
     (void)sys::send_with_descriptors(control_.get(), "resume", nullptr, 0);
   }
@@ -165,9 +184,22 @@ class Shim {
   }
 
   void end_supervisor() {
-    supervisor_.reset();  // killed and reaped
-    supervisor_fd_.reset();
     control_.reset();
+    alive_.reset();
+    if (!supervisor_) return;
+    (void)supervisor_->fd.send(SIGKILL);
+    dying_.push_back(*std::move(supervisor_));
+    supervisor_.reset();
+  }
+
+  // With us the last one goes who could answer what they may wait for: the kernel then does.
+  void end_for_good() {
+    end_supervisor();
+    for (Child& child : dying_) {
+      const auto ended = child.fd.wait_end(end_limit);
+      if (!ended || !*ended) (void)child.process.release();
+    }
+    dying_.clear();  // reaped
   }
 
   void respawn() {
@@ -229,15 +261,20 @@ class Shim {
     const auto add = [&](int fd, short events) { fds.push_back({.fd = fd, .events = events, .revents = 0}); };
     add(socket_.get(), POLLIN);
     add(creator_ && !had_listener_ ? creator_->get() : -1, POLLIN);
-    add(supervisor_fd_ ? supervisor_fd_->get() : -1, POLLIN);
+    add(alive_ ? alive_.get() : -1, 0);  // POLLHUP
     add(control_ ? control_.get() : -1, POLLIN);
+    add(dying_.empty() ? -1 : dying_.front().fd.get(), POLLIN);
     for (const Listener& listener : listeners_) add(listener.fd.get(), 0);  // POLLHUP: its last task has ended
     const auto timeout = retry_at_ ? milliseconds(100) : watch_period;
     const int n = ::poll(fds.data(), fds.size(), static_cast<int>(timeout.count()));
     if (n < 0) return;
-    for (std::size_t i = fds.size(); i-- > 4;)
+    for (std::size_t i = fds.size(); i-- > 5;)
       if ((fds[i].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0)
-        listeners_.erase(listeners_.begin() + static_cast<std::ptrdiff_t>(i - 4));
+        listeners_.erase(listeners_.begin() + static_cast<std::ptrdiff_t>(i - 5));
+    if (fds[4].revents != 0) {
+      dying_.erase(dying_.begin());  // reaped
+      resume();
+    }
     if (fds[3].revents != 0) hear_supervisor();
     if (fds[2].revents != 0) respawn();
     if (fds[0].revents != 0) serve_client();
@@ -280,7 +317,7 @@ class Shim {
     if (message->text.starts_with("{") && descriptor) {
       take_listener(client.get(), std::move(message->text), std::move(descriptor));
     } else if (message->text == "stop") {
-      end_supervisor();
+      end_for_good();
       stopping_ = true;
       reply(client, "stopped");
     } else if (message->text == "status") {
@@ -299,11 +336,11 @@ class Shim {
     // The shim holds hundreds where a nest has hundreds of exec sessions, and never reads one.
     listeners_.push_back({.fd = std::move(listener), .serial = ++last_serial_, .message = std::move(text)});
     had_listener_ = true;
-    if (control_) hand_over(listeners_.back());
+    if (resumed_ && control_) hand_over(listeners_.back());
   }
 
   std::string status() const {
-    return R"({"supervisor":)" + std::to_string(supervisor_ ? supervisor_->pid() : 0) + R"(,"generation":)" +
+    return R"({"supervisor":)" + std::to_string(supervisor_ ? supervisor_->process.pid() : 0) + R"(,"generation":)" +
            std::to_string(journal_.journal->generation.load()) + R"(,"listeners":)" +
            std::to_string(listeners_.size()) + "}";
   }
@@ -324,9 +361,10 @@ class Shim {
   UniqueFd previous_;  // the one before an upgrade, until the new one is ready
   UniqueFd upgrading_;
   std::optional<sys::Pidfd> creator_;
-  std::optional<sys::Process> supervisor_;
-  std::optional<sys::Pidfd> supervisor_fd_;
+  std::optional<Child> supervisor_;
+  std::vector<Child> dying_;  // killed, and not gone yet
   UniqueFd control_;
+  UniqueFd alive_;
   std::vector<Listener> listeners_;
   std::uint64_t last_serial_ = 0;
   Clock::time_point started_{};
@@ -337,6 +375,7 @@ class Shim {
   bool waited_ = false;
   int deaths_ = 0;
   bool ready_ = false;
+  bool resumed_ = false;
   bool had_listener_ = false;
   bool creator_gone_ = false;
   bool stopping_ = false;

@@ -22,7 +22,10 @@ inline constexpr int journal_fd = 3;
 // SOCK_SEQPACKET. From the shim: "SERIAL\nMESSAGE" with a listener; "resume" after the last of those it had;
 // "rest" when nobody calls any more. To it: "ready" when what the journal holds is answered.
 inline constexpr int control_fd = 4;
-inline constexpr int view_fd = 5;  // /dev/fuse, connected; closed where there is no view
+// Its other end is the shim's, which sees by it that the supervisor was killed: at once, also when a thread of it waits
+// for the view and the process ends only when somebody answers. Held by the thread that serves the view.
+inline constexpr int alive_fd = 5;
+inline constexpr int view_fd = 6;  // /dev/fuse, connected; closed where there is no view
 
 // `caisson-shim --directory DIR --creator PID [--view FD] [--tasks FD]... [--unified FD]`. Returns in the foreground
 // process when the socket listens. The last two are the doors of its cgroup: files of v1, a directory of v2.

@@ -10,6 +10,7 @@ import signal
 import stat
 import subprocess
 import threading
+import time
 
 from nests import HERE, NestTest, built, cgroup_mounts, main, wait_until
 
@@ -35,6 +36,16 @@ def processes(name, directory):
         if os.path.basename(words[0]) == name and any(word.startswith(directory) for word in words):
             found.append(int(pid))
     return found
+
+
+def is_working(pid):
+    """Whether any thread of it is left. Nobody need have reaped it: we are its parent now."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            state = file.read().rpartition(")")[2].split()[0]
+        return state != "Z" or len(os.listdir(f"/proc/{pid}/task")) > 1
+    except FileNotFoundError:
+        return False
 
 
 class SupervisedTest(NestTest):
@@ -166,6 +177,20 @@ class Survival(SupervisedTest):
         nest.kill("KILL")
         nest.wait_stopped()
         nest.delete()
+
+    def test_killed_together_with_its_shim_it_is_gone(self):
+        """Also when it waited for the view that it serves itself: nothing hangs."""
+        for _ in range(4):
+            nest = self.trapping("/trapped", "storm", "60", "/tmp").up()
+            wait_until(self.supervisors, "a supervisor")
+            time.sleep(0.2)  # in the middle of it
+            pids = self.shims() + self.supervisors()
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: not any(map(is_working, pids)), "both have ended")
+            nest.kill("KILL")
+            nest.wait_stopped()
+            nest.delete()
 
     def test_nothing_of_it_is_seen_inside(self):
         nest = self.trapping("sh", "-c", "mknod /tmp/n c 1 3; cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
