@@ -20,6 +20,12 @@ constexpr ValueFlag value_flags[] = {
     {"", "criu", ""},
     {"", "rootless", ""},
     {"", "cgroup-manager", ""},
+    {"", "grants", ""},
+    {"", "profile", ""},
+    {"create", "grants", ""},
+    {"create", "profile", ""},
+    {"run", "grants", ""},
+    {"run", "profile", ""},
     {"create", "bundle", "b"},
     {"create", "config", "f"},
     {"create", "console-socket", ""},
@@ -77,25 +83,45 @@ void store(CommandLine& line, const Flag& flag, std::string_view value) {
   if (!is_global && flag.name == "process") line.process = value;
 }
 
-// Reads flags until the first word that is none, and returns where that is.
-std::size_t read_flags(CommandLine& line, std::span<const std::string> words, std::size_t at) {
-  for (; at < words.size(); ++at) {
+// The runtime knows nothing of them.
+std::optional<std::string>* own_flag(CommandLine& line, const Flag& flag) {
+  if (!flag.takes_value) return nullptr;
+  if (flag.name == "grants") return &line.terms.grants;
+  return flag.name == "profile" ? &line.terms.profile : nullptr;
+}
+
+// Takes one flag, and its value if that is a word of its own, out of `words`; false: it has no value.
+bool take_own(std::optional<std::string>& value, const Flag& flag, std::vector<std::string>& words, std::size_t at) {
+  const std::size_t count = flag.value ? 1 : 2;
+  if (at + count > words.size()) return false;
+  value = flag.value ? std::string(*flag.value) : words[at + 1];
+  const auto first = words.begin() + static_cast<std::ptrdiff_t>(at);
+  words.erase(first, first + static_cast<std::ptrdiff_t>(count));
+  return true;
+}
+
+// Reads flags until the first word that is none, and returns where that is. Nest's own are taken out.
+std::size_t read_flags(CommandLine& line, std::vector<std::string>& words, std::size_t at) {
+  while (at < words.size()) {
     const std::optional<Flag> flag = read_flag(line.command, words[at]);
     if (!flag) return words[at] == "--" ? at + 1 : at;
+    if (auto* own = own_flag(line, *flag); own != nullptr && take_own(*own, *flag, words, at)) continue;
     if (line.command.empty() && flag->name == "debug" && flag->value.value_or("true") != "false") line.debug = true;
-    if (!flag->takes_value) continue;
-    if (flag->value)
+    if (flag->takes_value && flag->value) {
       store(line, *flag, *flag->value);
-    else if (at + 1 < words.size())
+    } else if (flag->takes_value && at + 1 < words.size()) {
       store(line, *flag, words[++at]);
+    }
+    ++at;
   }
   return at;
 }
 
 }  // namespace
 
-CommandLine read_command_line(std::span<const std::string> words) {
+CommandLine read_command_line(std::span<const std::string> given) {
   CommandLine line;
+  std::vector<std::string> words(given.begin(), given.end());
   std::size_t at = read_flags(line, words, 0);
   line.global.assign(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(at));
   if (at >= words.size()) return line;

@@ -8,12 +8,14 @@
 #include <string_view>
 #include <vector>
 
+#include "caisson/nest/terms.h"
+
 namespace caisson::nest {
 
 struct CommandLine {
-  std::vector<std::string> global;  // flags before the command, as given
+  std::vector<std::string> global;  // flags before the command, as given, but for nest's own
   std::string command;              // empty: none was found
-  std::vector<std::string> rest;    // after the command, as given
+  std::vector<std::string> rest;    // after the command, as given, but for nest's own
 
   // Of the flags that nest reads; the last one wins, as in the runtime.
   std::string root;        // --root
@@ -23,6 +25,7 @@ struct CommandLine {
   std::string bundle;      // --bundle, -b
   std::string process;     // --process, -p
   std::string id;          // the first argument of the command
+  TermFlags terms;         // --grants, --profile: nest's own, before the command or of create and run
 };
 
 // `words`: without argv[0]. Never fails: what it does not understand is passed on, and the runtime says what is wrong.

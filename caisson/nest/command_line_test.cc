@@ -21,6 +21,22 @@ TEST(NestCommandLine, ContainerdsCreateIsRead) {
   EXPECT_EQ(line.id, "id1");
 }
 
+TEST(NestCommandLine, ItsOwnFlagsAreReadAndNotPassedOn) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"--grants", "+kvm", "--root", "/r", "--profile=hardened", "run", "--bundle", "/b",
+                                 "id"},
+        {"--root", "/r", "run", "--grants=+kvm", "--bundle", "/b", "id", "--profile", "hardened"}}) {
+    const CommandLine line = read(words);
+    EXPECT_EQ(line.terms.grants, "+kvm");
+    EXPECT_EQ(line.terms.profile, "hardened");
+    EXPECT_THAT(line.global, ElementsAre("--root", "/r"));
+    EXPECT_THAT(line.rest, ElementsAre("--bundle", "/b", "id"));
+    EXPECT_EQ(line.id, "id");
+  }
+  EXPECT_THAT(read({"exec", "id", "tool", "--grants", "x"}).rest, ElementsAre("id", "tool", "--grants", "x"));
+  EXPECT_THAT(read({"run", "id", "--grants"}).rest, ElementsAre("id", "--grants"));  // the runtime says what is wrong
+}
+
 TEST(NestCommandLine, FlagsTakeOneDashAnEqualsSignAndMayFollowTheId) {
   const CommandLine line = read({"-root=/r", "-debug", "run", "id", "-b", "/x", "--detach", "--bundle=/y"});
   EXPECT_EQ(line.root, "/r");

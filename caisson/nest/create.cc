@@ -159,7 +159,7 @@ Result<std::vector<DataRoot>> write_locked(const Context& context, oci::Document
 // A nest without it sees the host's memory and processors, and cannot set what has no namespace.
 procview::Connection connect_view(Facts& facts, const oci::Spec& spec) {
   const bool owner_known = owner_of(spec) == Owner::nest || !spec.linux.uid_mappings.empty();
-  if (facts.listener.empty() || !owner_known) return {};
+  if (facts.listener.empty() || !owner_known || facts.terms.profile == Profile::minimal) return {};
   auto view = procview::connect();
   if (!view) return {};
   facts.overmounts = procview::overmounts(sys::exists, procview::PidMax::global);
@@ -222,6 +222,8 @@ Result<std::vector<std::string>> prepare(const Context& context) {
 
   Facts facts;
   facts.bundle = bundle;
+  facts.terms = TRY(choose_terms(spec.annotations, line.terms));
+  facts.granted = TRY(gather_granted(facts.terms.grants));
   facts.root = TRY(gather_root(spec, bundle));
   gather_limits(facts);
   gather_image(facts);

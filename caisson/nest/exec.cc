@@ -17,13 +17,26 @@ namespace {
 // Above whatever --preserve-fds passes on: the runtime closes the rest before it starts anything.
 constexpr int process_file_least = 1000;
 
-Result<Init> init_of(const std::string& run_directory) {
+struct FirstProcess {
+  Init init = Init::other;
+  Terms terms;
+};
+
+Result<FirstProcess> first_process(const std::string& run_directory) {
   const std::string text = TRY(sys::read_file(run_directory + "/config.json"));
   const oci::Document config = TRY(oci::Document::parse(text, run_directory + "/config.json"));
   oci::Spec spec;
   spec.process.emplace();
   spec.process->args = TRY(config.get_strings({"process", "args"}));
-  return starts_systemd(spec) ? Init::systemd : Init::other;
+  FirstProcess out;
+  out.init = starts_systemd(spec) ? Init::systemd : Init::other;
+  std::map<std::string, std::string> annotations;
+  for (const char* name : {grants_annotation, profile_annotation}) {
+    auto value = TRY(config.get_string({"annotations", name}));
+    if (value) annotations[name] = *std::move(value);
+  }
+  out.terms = TRY(choose_terms(annotations, {}));
+  return out;
 }
 
 }  // namespace
@@ -40,11 +53,12 @@ Result<std::vector<std::string>> prepare_exec(const Context& context) {
   }
   const std::string text = TRY(sys::read_file(line.process));
   oci::Process process = TRY(oci::parse_process(text));
-  const Init init = TRY(init_of(run));
+  const FirstProcess first = TRY(first_process(run));
   Facts facts;
+  facts.terms = first.terms;
   gather_limits(facts);
   std::vector<std::string> warnings;
-  plan_process(process, init, facts, warnings);
+  plan_process(process, first.init, facts, warnings);
   for (const std::string& warning : warnings) report(line, Level::warning, warning);
   const int file = TRY(sys::make_inherited_file("process.json", oci::print_process(process), process_file_least));
   for (std::string& word : with_flag(line, "process", "/proc/self/fd/" + std::to_string(file)))

@@ -9,8 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "caisson/nest/grants.h"
 #include "caisson/nest/overlay.h"
+#include "caisson/nest/terms.h"
+#include "caisson/oci/linux.h"
 #include "caisson/procview/procview.h"
 
 namespace caisson::nest {
@@ -32,8 +33,9 @@ struct RootFacts {
 };
 
 struct Facts {
-  GrantSet grants = GrantSet::by_default();
-  std::string bundle;  // absolute
+  Terms terms;
+  std::vector<oci::Device> granted;  // of grants on request: the host's numbers
+  std::string bundle;                // absolute
   RootFacts root;
   int last_capability = 40;  // /proc/sys/kernel/cap_last_cap
   std::map<std::string, std::uint64_t> hard_limits;

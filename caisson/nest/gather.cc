@@ -4,6 +4,7 @@
 #include <linux/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <charconv>
@@ -158,6 +159,55 @@ Result<void> gather_sources(Facts& facts, const oci::Spec& spec) {
 void gather_devices(Facts& facts) {
   for (const char* path : {"/dev/fuse", "/dev/net/tun"})
     if (kind_of(path) == SourceKind::missing) facts.absent_devices.emplace_back(path);
+}
+
+namespace {
+
+// Power over the whole machine. source: Documentation/admin-guide/devices.txt in linux
+bool is_memory(const oci::Device& device) {
+  return device.type == "c" && device.major == 1 && (device.minor == 1 || device.minor == 2 || device.minor == 4);
+}
+
+Result<oci::Device> device_at(const std::string& path, const std::string& grant) {
+  const std::string what = "grant " + grant + ": " + path;
+  auto fd = sys::open_file(path, O_PATH);
+  if (!fd && (fd.error().is(ENOENT) || fd.error().is(ENOTDIR)))
+    return Error::of(Kind::unsupported, what + " is needed, and this host has none");
+  if (!fd) return std::move(fd).error().during(what);
+  const struct stat status = TRY(sys::status_of(fd->get()));
+  if (!S_ISCHR(status.st_mode) && !S_ISBLK(status.st_mode)) return Error::of(Kind::invalid, what + " is no device");
+  oci::Device out{.type = S_ISCHR(status.st_mode) ? "c" : "b",
+                  .path = path,
+                  .major = major(status.st_rdev),
+                  .minor = minor(status.st_rdev),
+                  .file_mode = status.st_mode & 0777U,
+                  .uid = 0,
+                  .gid = 0};
+  if (is_memory(out)) return Error::of(Kind::denied, what + " is the host's memory and never given");
+  return out;
+}
+
+}  // namespace
+
+Result<std::vector<oci::Device>> gather_granted(const GrantSet& given) {
+  std::vector<oci::Device> out;
+  for (const GrantRow& row : grants()) {
+    if (row.given == Given::by_default || !given.has(row.grant)) continue;
+    for (const char* path : row.devices) {
+      auto device = device_at(path, row.name);
+      const bool is_first = path == row.devices.front();
+      if (device)
+        out.push_back(*std::move(device));
+      else if (is_first || device.error().kind() != Kind::unsupported)
+        return std::move(device).error();
+    }
+  }
+  for (const std::string& path : given.devices()) {
+    if (std::ranges::find(out, path, &oci::Device::path) != out.end()) continue;
+    oci::Device device = TRY(device_at(path, "device:" + path));
+    out.push_back(std::move(device));
+  }
+  return out;
 }
 
 void gather_image(Facts& facts) {

@@ -27,6 +27,10 @@ void gather_image(Facts& facts);
 // Nodes that a nest has beyond a plain container's, and this host has not.
 void gather_devices(Facts& facts);
 
+// The devices of grants on request, as this host has them.
+//   errors  unsupported: naming the grant and what this host lacks; denied: a device that is never given
+Result<std::vector<oci::Device>> gather_granted(const GrantSet& given);
+
 // Sources of bind mounts as absolute paths: the rewritten config.json lives in another bundle.
 void make_sources_absolute(oci::Spec& spec, const std::string& bundle);
 

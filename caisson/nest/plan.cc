@@ -103,10 +103,10 @@ Result<Plan> plan_nest(oci::Spec spec, const Facts& facts) {
     const bool said = std::ranges::any_of(env, [](const std::string& e) { return e.starts_with("container="); });
     if (!said) env.emplace_back("container=lxc");
   }
-  plan_paths(plan.spec.linux, init);
+  plan_paths(plan.spec.linux, init, facts.terms.profile);
   plan_devices(plan.spec, owner, facts, plan.warnings);
   plan_sysctls(plan.spec.linux, plan.warnings);
-  plan_seccomp(plan.spec.linux, facts.listener, facts.grants);
+  TRY(plan_seccomp(plan.spec.linux, owner, facts));
   if (!facts.program.empty()) {
     plan.spec.hooks.poststop.push_back({.path = facts.program,
                                         .args = facts.release_arguments,
@@ -125,7 +125,7 @@ void plan_apparmor(std::string& profile, std::vector<std::string>& warnings) {
 
 void plan_process(oci::Process& process, Init init, const Facts& facts, std::vector<std::string>& warnings) {
   std::vector<std::string> all;
-  const std::vector<std::string_view> withheld = capabilities_not_granted(facts.grants);
+  const std::vector<std::string_view> withheld = capabilities_not_granted(facts.terms.grants);
   for (const oci::Name& name : oci::capabilities()) {
     if (name.number > static_cast<std::uint64_t>(facts.last_capability)) continue;
     if (init == Init::systemd && dropped_for_systemd(name.text)) continue;
@@ -158,9 +158,11 @@ Result<void> plan_annotations(oci::Spec& spec, const Facts& facts) {
   auto& annotations = spec.annotations;
   for (const char* name : {"locked-mounts", "rootfs-idmap", "rootfs-overlay", "delegate-cgroup"})
     annotations.erase(std::string("io.caisson.") + name);
+  annotations[grants_annotation] = to_text(facts.terms.grants);
+  annotations[profile_annotation] = name_of(facts.terms.profile);
   const Owner owner = owner_of(spec);
   const bool has_maps = owner != Owner::caller_joined || !spec.linux.uid_mappings.empty();
-  if (has_maps) annotations["io.caisson.delegate-cgroup"] = "true";
+  if (has_maps && facts.terms.grants.has(Grant::cgroup)) annotations["io.caisson.delegate-cgroup"] = "true";
   if (owner != Owner::caller_joined) annotations["io.caisson.locked-mounts"] = "true";
   if (owner != Owner::nest) return ok();
 

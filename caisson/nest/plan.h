@@ -51,9 +51,9 @@ bool starts_systemd(const oci::Spec& spec);
 // Steps of plan_nest, each in its own file.
 Result<void> plan_namespaces(oci::Spec& spec, const Facts& facts);
 void plan_mounts(Plan& plan, const Facts& facts);
-void plan_paths(oci::Linux& linux, Init init);
+void plan_paths(oci::Linux& linux, Init init, Profile profile);
 void plan_devices(oci::Spec& spec, Owner owner, const Facts& facts, std::vector<std::string>& warnings);
-void plan_seccomp(oci::Linux& linux, const std::string& listener, const GrantSet& grants);
+Result<void> plan_seccomp(oci::Linux& linux, Owner owner, const Facts& facts);
 Result<void> plan_annotations(oci::Spec& spec, const Facts& facts);
 
 // Where inner engines keep their data, Docker's first.

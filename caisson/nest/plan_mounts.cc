@@ -13,8 +13,8 @@ using oci::Mount;
 
 // What a nest has whatever its caller says, in mount order. Everything is made by the host's root before the
 // container's own namespaces begin, and is locked, except what says x-caisson.inside (DESIGN D1).
-std::vector<Mount> base_mounts() {
-  return {
+std::vector<Mount> base_mounts(const Terms& terms) {
+  std::vector<Mount> out = {
       {"/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}, {}, {}},
       {"/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}, {}, {}},
       {"/dev/pts",
@@ -25,6 +25,10 @@ std::vector<Mount> base_mounts() {
        {}},
       {"/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev"}, {}, {}},
       {"/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", "relatime"}, {}, {}},
+  };
+  if (!terms.grants.has(Grant::cgroup)) out.back().options.emplace_back("ro");
+  if (terms.profile != Profile::compat) return out;
+  const Mount pair[] = {
       // The clean pair: with it in sight, the kernel lets everybody inside mount a proc and a sysfs of their own,
       // whatever covers parts of /proc and /sys (DESIGN D2, mount_too_revealing() in fs/namespace.c). The name is
       // LXC's for the same: engines that list every device below /dev (`docker run --privileged`) pass it by.
@@ -33,6 +37,8 @@ std::vector<Mount> base_mounts() {
       {"/dev/.lxc/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}, {}, {}},
       {"/dev/.lxc/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev"}, {}, {}},
   };
+  out.insert(out.end(), std::begin(pair), std::end(pair));
+  return out;
 }
 constexpr std::string_view replaced[] = {"/proc", "/dev", "/dev/pts", "/sys"};
 constexpr std::string_view inside_tmpfs[] = {"/dev/shm", "/run", "/run/lock", "/tmp"};
@@ -161,12 +167,12 @@ void plan_mounts(Plan& plan, const Facts& facts) {
     }
   }
   std::vector<Mount>& out = plan.spec.mounts;
-  out = base_mounts();
+  out = base_mounts(facts.terms);
   const auto has = [&](std::string_view path) {
     return std::ranges::any_of(user, [&](const Mount& m) { return clean_path(m.destination) == path; });
   };
   for (const procview::Overmount& node : facts.overmounts) {
-    if (has(node.destination)) continue;  // the caller's own (lxcfs) wins
+    if (has(node.destination) || !shows(facts.terms, node.destination)) continue;  // the caller's own (lxcfs) wins
     out.push_back({.destination = node.destination,
                    .type = "bind",
                    .source = facts.view + "/" + node.source,

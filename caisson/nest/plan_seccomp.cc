@@ -110,15 +110,39 @@ bool has_listener(const oci::Seccomp& profile) {
                              [](const SyscallRule& rule) { return rule.action == "SCMP_ACT_NOTIFY"; });
 }
 
+// Below /proc and /sys, as the runtime covers them.
+std::vector<std::string> of_kernel_views(const std::vector<std::string>& paths) {
+  std::vector<std::string> out;
+  for (const std::string& path : paths)
+    if (const std::string at = clean_path(path); at.starts_with("/proc/") || at.starts_with("/sys/")) out.push_back(at);
+  return out;
+}
+
 }  // namespace
 
-void plan_seccomp(oci::Linux& linux, const std::string& listener, const GrantSet& grants) {
-  const bool traps = !listener.empty() && !(linux.seccomp && has_listener(*linux.seccomp));
-  if (!linux.seccomp && !traps && calls_not_granted(grants).empty()) return;
+Result<void> plan_seccomp(oci::Linux& linux, Owner owner, const Facts& facts) {
+  const Terms& terms = facts.terms;
+  const GrantSet& grants = terms.grants;
+  const bool traps = !facts.listener.empty() && !(linux.seccomp && has_listener(*linux.seccomp));
+  if (terms.profile == Profile::hardened && owner == Owner::caller_joined)
+    return Error::of(Kind::unsupported,
+                     "profile hardened: in a user namespace that is given by path no mount can be locked");
+  if (terms.profile == Profile::hardened && !traps)
+    return Error::of(Kind::unsupported,
+                     "profile hardened: a supervisor of its own is needed, and below another's listener none can be");
+  if (!linux.seccomp && !traps && calls_not_granted(grants).empty()) return ok();
   if (!linux.seccomp) linux.seccomp = unconfined();
   close_for_grants(*linux.seccomp, grants);
   open_for_engines(*linux.seccomp, grants);
-  if (traps) trap(*linux.seccomp, listener, grants);
+  if (!traps) return ok();
+  trap(*linux.seccomp, facts.listener, grants);
+  Instructions instructions{.terms = terms, .masked = {}, .read_only = {}};
+  if (terms.profile == Profile::hardened) {
+    instructions.masked = of_kernel_views(linux.masked_paths);
+    instructions.read_only = of_kernel_views(linux.readonly_paths);
+  }
+  linux.seccomp->listener_metadata = to_text(instructions);
+  return ok();
 }
 
 }  // namespace caisson::nest

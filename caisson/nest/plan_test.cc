@@ -330,7 +330,7 @@ std::string seccomp_of(std::string_view list, std::string_view default_action) {
   spec.linux.seccomp.emplace().default_action = default_action;
   Facts facts = plain_directory();
   facts.listener = "/run/x/shim.sock";
-  facts.grants = *parse_grants(list);
+  facts.terms.grants = *parse_grants(list);
   const Plan plan = planned(spec, facts);
   const std::string text = to_text(plan);
   std::string out;
@@ -352,12 +352,94 @@ TEST(NestSeccomp, ACallOfAGrantThatIsNotGivenFailsAndIsNotTrapped) {
   }
 }
 
+std::string text_of(std::string_view grants, Profile profile = Profile::compat) {
+  oci::Spec spec = small();
+  spec.linux.masked_paths = {"/proc/kcore", "/proc/scsi", "/sys/firmware"};
+  spec.linux.readonly_paths = {"/proc/sys", "/proc/bus"};
+  Facts facts = plain_directory();
+  facts.listener = "/run/x/shim.sock";
+  facts.view = "/run/x/view";
+  for (const char* path : {"proc/meminfo", "proc/sys/vm/swappiness", "sys/module/m/parameters/p"})
+    facts.overmounts.push_back({.destination = std::string("/") + path, .source = path});
+  facts.granted = {{"c", "/dev/kvm", 10, 232, 0660, 0, 0}};
+  facts.terms = {.grants = *parse_grants(grants), .profile = profile};
+  return to_text(planned(spec, facts));
+}
+
+TEST(NestPlan, AGrantGivesItsDevicesAndOnlyThose) {
+  const std::string none = text_of("none");
+  EXPECT_THAT(none, HasSubstr("device /dev/kmsg c 1:3\n"));  // stands in for the host's
+  for (const char* absent : {"/dev/fuse", "10:229", "/dev/net/tun", "10:200"})
+    EXPECT_THAT(none, Not(HasSubstr(absent)));
+  EXPECT_THAT(text_of("fuse"), HasSubstr("device /dev/fuse c 10:229\n"));
+  EXPECT_THAT(text_of("fuse"), HasSubstr("device rule allow c 10:229 rwm\n"));
+  EXPECT_THAT(text_of("tun"), HasSubstr("device rule allow c 10:200 rwm\n"));
+  EXPECT_THAT(text_of("kvm"), HasSubstr("device /dev/kvm c 10:232\n"));
+  EXPECT_THAT(text_of("kvm"), HasSubstr("device rule allow c 10:232 rwm\n"));
+  EXPECT_THAT(text_of("kmsg"), Not(HasSubstr("device /dev/kmsg c 1:3\n")));
+}
+
+TEST(NestPlan, WithoutTheCgroupGrantItsGroupsAreTheHosts) {
+  EXPECT_THAT(text_of("cgroup"), HasSubstr("annotation io.caisson.delegate-cgroup=true\n"));
+  EXPECT_THAT(text_of("none"), Not(HasSubstr("delegate-cgroup")));
+  EXPECT_THAT(text_of("none"), HasSubstr("mount /sys/fs/cgroup cgroup cgroup nosuid,noexec,nodev,relatime,ro\n"));
+}
+
+TEST(NestPlan, WithoutTheSysctlGrantThereAreNoValuesOfItsOwn) {
+  for (const char* path : {"mount /proc/sys/vm/swappiness", "mount /sys/module/m"}) {
+    EXPECT_THAT(text_of("sysctl"), HasSubstr(path));
+    EXPECT_THAT(text_of("none"), Not(HasSubstr(path)));
+  }
+  EXPECT_THAT(text_of("none"), HasSubstr("mount /proc/meminfo"));
+}
+
+TEST(NestPlan, OnlyCompatHasTheCleanPair) {
+  EXPECT_THAT(text_of("default"), HasSubstr("mount /dev/.lxc/proc proc"));
+  EXPECT_THAT(text_of("default", Profile::hardened), Not(HasSubstr("/dev/.lxc")));
+  EXPECT_THAT(text_of("default", Profile::minimal), Not(HasSubstr("/dev/.lxc")));
+}
+
+TEST(NestPlan, HardenedMasksWhateverTheCallerSays) {
+  const std::string text = text_of("default", Profile::hardened);
+  for (const char* line : {"mask /proc/kcore\n", "mask /proc/keys\n", "mask /sys/firmware\n", "read-only /proc/irq\n"})
+    EXPECT_THAT(text, HasSubstr(line));
+  EXPECT_THAT(text, Not(HasSubstr("read-only /proc/sys\n")));
+  EXPECT_EQ(text.find("mask /proc/scsi"), text.rfind("mask /proc/scsi"));
+  EXPECT_THAT(text_of("default"), Not(HasSubstr("mask /proc/kcore\n")));
+}
+
+TEST(NestPlan, MinimalCoversNothing) {
+  const std::string text = text_of("default", Profile::minimal);
+  for (const char* absent : {"mask /", "read-only /", "/run/x/view"}) EXPECT_THAT(text, Not(HasSubstr(absent)));
+}
+
+TEST(NestPlan, HardenedIsRefusedWhereNothingWouldEnforceIt) {
+  Facts facts = plain_directory();
+  facts.terms.profile = Profile::hardened;
+  EXPECT_THAT(refusal(small(), facts), HasSubstr("a supervisor of its own is needed"));
+  facts.listener = "/run/x/shim.sock";
+  oci::Spec spec = small();
+  spec.linux.namespaces.push_back({.type = oci::NamespaceType::user, .path = "/proc/1/ns/user"});
+  EXPECT_THAT(refusal(spec, facts), HasSubstr("no mount can be locked"));
+}
+
+TEST(NestPlan, TheSupervisorIsToldTheTermsAndTheMasks) {
+  oci::Spec spec = small();
+  Facts facts = plain_directory();
+  facts.listener = "/run/x/shim.sock";
+  facts.terms = {.grants = *parse_grants("mount,kvm"), .profile = Profile::hardened};
+  const Instructions told = parse_instructions(planned(spec, facts).spec.linux.seccomp->listener_metadata);
+  EXPECT_EQ(told.terms, facts.terms);
+  EXPECT_THAT(told.masked, Contains("/proc/keys"));
+  EXPECT_THAT(told.read_only, Contains("/proc/bus"));
+}
+
 TEST(NestPlan, ACapabilityOfAGrantThatIsNotGivenIsNowhere) {
   oci::Spec spec = small();
   spec.process->capabilities.emplace().inheritable = {"CAP_SYS_ADMIN", "CAP_CHOWN"};
   spec.process->capabilities->ambient = {"CAP_NET_ADMIN"};
   Facts facts = plain_directory();
-  facts.grants = GrantSet();
+  facts.terms.grants = GrantSet();
   const oci::Capabilities none = *planned(spec, facts).spec.process->capabilities;
   for (const GrantRow& row : grants())
     for (const char* name : row.capabilities)

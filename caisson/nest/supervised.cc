@@ -8,6 +8,7 @@
 #include "caisson/cgroup/group.h"
 #include "caisson/cgroup/layout.h"
 #include "caisson/nest/caller.h"
+#include "caisson/nest/gather.h"
 #include "caisson/nest/record.h"
 #include "caisson/sys/file.h"
 
@@ -52,7 +53,7 @@ bool Supervised::owns(uid_t uid) const {
   return std::ranges::any_of(uids, [&](const HostRange& r) { return uid >= r.first && uid - r.first < r.count; });
 }
 
-Result<void> learn(Supervised& nest, pid_t init) {
+Result<void> learn(Supervised& nest, pid_t init, std::string_view instructions) {
   const std::string at = "/proc/" + std::to_string(init);
   nest.host_mounts = TRY(sys::open_file("/proc/self/ns/mnt", O_RDONLY));
   nest.host_network = TRY(sys::open_file("/proc/self/ns/net", O_RDONLY));
@@ -61,6 +62,9 @@ Result<void> learn(Supervised& nest, pid_t init) {
   const std::string map = TRY(sys::read_file(at + "/uid_map"));
   nest.uids = parse_ranges(map);
   nest.init = init;
+  nest.instructions = parse_instructions(instructions);
+  // What was there when it was made may have gone; the rest is still given.
+  if (auto devices = gather_granted(nest.instructions.terms.grants)) nest.devices = *std::move(devices);
   auto view = empty_view(nest.directory);
   if (!view) return ok();  // below a runtime that made none
   nest.view = *std::move(view);

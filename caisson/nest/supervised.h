@@ -7,9 +7,12 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "caisson/base/result.h"
+#include "caisson/nest/terms.h"
+#include "caisson/oci/linux.h"
 #include "caisson/procview/procview.h"
 #include "caisson/sys/unique_fd.h"
 
@@ -25,6 +28,8 @@ struct Supervised {
   pid_t init = -1;                   // the first process
   std::uint64_t user_namespace = 0;  // its inode
   std::vector<HostRange> uids;       // the host's ids that are the nest's
+  Instructions instructions;         // its grants and profile
+  std::vector<oci::Device> devices;  // of its grants on request
   procview::Nest view;               // what its /proc and /sys are made of
   procview::Known known;             // `view`, when the first process is there
   sys::UniqueFd host_mounts;         // the host's mount namespace
@@ -37,6 +42,7 @@ struct Supervised {
 Result<procview::Nest> empty_view(const std::string& directory);
 
 //   errors  os ESRCH: it has ended
-Result<void> learn(Supervised& nest, pid_t init);
+//   instructions  what its plan says, as to_text(Instructions)
+Result<void> learn(Supervised& nest, pid_t init, std::string_view instructions);
 
 }  // namespace caisson::nest

@@ -184,7 +184,9 @@ class Supervisor {
     auto document = oci::Document::parse(message, "listener");
     if (!document) return;
     const auto pid = document->get_integer({"pid"});
-    if (pid && *pid) (void)learn(nest_, static_cast<pid_t>(**pid));
+    const auto metadata = document->get_string({"metadata"});
+    const std::string instructions = metadata && *metadata ? **metadata : "";
+    if (pid && *pid) (void)learn(nest_, static_cast<pid_t>(**pid), instructions);
   }
 
   // This thread's own root, working directory and namespaces, in which it visits the nest's.

@@ -6,6 +6,7 @@
 // attempts nested        a proc and a sysfs in a user namespace of its own: "proc OK"
 // attempts overlay DIR   lower, upper, work and merged below DIR: mounts, deletes a lower directory: "overlay OK"
 // attempts open PATH     opens it for reading and writing: "open OK"
+// attempts bpf           bpf(2) with an address that is nobody's: "bpf EFAULT" where it reaches the kernel
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <sched.h>
@@ -81,6 +82,7 @@ int main(int argc, char** argv) {
   if (what == "nested") return nested();
   if (what == "overlay" && argc > 2) return overlay(argv[2]);
   if (what == "open" && argc > 2) return say("open", ::open(argv[2], O_RDWR | O_CLOEXEC)), 0;
-  std::fprintf(stderr, "usage: attempts locked PATH | nested | overlay DIR | open PATH\n");
+  if (what == "bpf") return say("bpf", ::syscall(SYS_bpf, 0, nullptr, 16)), 0;
+  std::fprintf(stderr, "usage: attempts locked PATH | nested | overlay DIR | open PATH | bpf\n");
   return 2;
 }

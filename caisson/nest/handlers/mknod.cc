@@ -23,24 +23,32 @@ using sys::raw::call;
 struct Allowed {
   unsigned major, minor;
 };
-// What every container may use, and a nest's fuse and tun: the same numbers as its device rules (plan_devices.cc).
+// What every container may use: the same numbers as its device rules (plan_devices.cc).
 constexpr Allowed allowed[] = {
-    {1, 3},     // null
-    {1, 5},     // zero
-    {1, 7},     // full
-    {1, 8},     // random
-    {1, 9},     // urandom
-    {5, 0},     // tty
-    {5, 1},     // console
-    {5, 2},     // ptmx
-    {10, 229},  // fuse
-    {10, 200},  // net/tun
+    {1, 3},  // null
+    {1, 5},  // zero
+    {1, 7},  // full
+    {1, 8},  // random
+    {1, 9},  // urandom
+    {5, 0},  // tty
+    {5, 1},  // console
+    {5, 2},  // ptmx
 };
 
-bool may_have(mode_t mode, dev_t device) {
-  return S_ISCHR(mode) && std::ranges::any_of(allowed, [&](const Allowed& a) {
-           return a.major == major(device) && a.minor == minor(device);
-         });
+constexpr Allowed fuse = {10, 229};
+constexpr Allowed tun = {10, 200};
+
+bool is(dev_t device, const Allowed& a) { return a.major == major(device) && a.minor == minor(device); }
+
+bool may_have(const Supervised& nest, mode_t mode, dev_t device) {
+  const GrantSet& grants = nest.instructions.terms.grants;
+  const bool is_character = S_ISCHR(mode);
+  if (is_character && std::ranges::any_of(allowed, [&](const Allowed& a) { return is(device, a); })) return true;
+  if (is_character && is(device, fuse)) return grants.has(Grant::fuse);
+  if (is_character && is(device, tun)) return grants.has(Grant::tun);
+  return std::ranges::any_of(nest.devices, [&](const oci::Device& d) {
+    return (d.type == "c") == is_character && d.major == major(device) && d.minor == minor(device);
+  });
 }
 
 // This thread's file ids become the caller's, and stay: the next caller's are the same as a rule. Its capabilities are
@@ -54,9 +62,9 @@ void create_as(uid_t uid, gid_t gid) {
   current_uid = uid;
 }
 
-bool is_there(int parent, const char* name, dev_t device) {
+bool is_there(int parent, const char* name, mode_t mode, dev_t device) {
   struct stat status{};
-  return ::fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISCHR(status.st_mode) &&
+  return ::fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && (status.st_mode & S_IFMT) == (mode & S_IFMT) &&
          status.st_rdev == device;
 }
 
@@ -73,7 +81,7 @@ bool can_be_opened(dev_t filesystem, int parent, const char* name) {
 
 Answer make_node(Call& trapped, int dir, std::uint64_t path_at, mode_t mode, dev_t device) {
   const Caller& caller = trapped.caller;
-  if (!may_have(mode, device)) return Answer::native();
+  if (!may_have(trapped.nest, mode, device)) return Answer::native();
   auto credentials = caller.credentials();
   if (!credentials || !credentials->has(CAP_MKNOD)) return Answer::native();
   auto user_namespace = caller.user_namespace();
@@ -91,7 +99,7 @@ Answer make_node(Call& trapped, int dir, std::uint64_t path_at, mode_t mode, dev
   const bool resumed = trapped.resumed();
   if (!trapped.begin(0)) return Answer::native();
   const long r = call(SYS_mknodat, entry->parent.get(), name, mode & ~credentials->umask, device);
-  if (r == -EEXIST && resumed && is_there(entry->parent.get(), name, device)) return Answer::success();
+  if (r == -EEXIST && resumed && is_there(entry->parent.get(), name, mode, device)) return Answer::success();
   if (r < 0) return r == -EPERM ? Answer::native() : Answer::fail(static_cast<int>(-r));
   if (can_be_opened(parent.st_dev, entry->parent.get(), name)) return Answer::success();
   call(SYS_unlinkat, entry->parent.get(), name, 0);

@@ -56,7 +56,12 @@ Result<UniqueFd> make_filesystem(const Call& trapped, Filesystem kind, int shown
 Cover Cover::prepare(const Call& trapped, Filesystem kind) {
   Cover out;
   out.nodes_ = &nodes_of(kind);
+  const std::string root = kind == Filesystem::proc ? "/proc/" : "/sys/";
   for (const procview::Overmount& node : *out.nodes_) {
+    if (!shows(trapped.nest.instructions.terms, root + node.destination)) {
+      out.copies_.emplace_back();
+      continue;
+    }
     auto copy = sys::open_tree_clone(AT_FDCWD, trapped.nest.directory + "/" + view_name + "/" + node.source,
                                      sys::Recursive::no);
     out.copies_.push_back(copy ? *std::move(copy) : UniqueFd());
