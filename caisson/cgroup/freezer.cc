@@ -80,6 +80,11 @@ void Group::thaw_all() const {
     (void)write_value(group, "freezer.state", "THAWED");  // may go under our hands
 }
 
+std::string Group::freezer_directory() const {
+  const Directory* freezer = freezer_of(placement_);
+  return freezer != nullptr ? freezer->absolute() : "";
+}
+
 Result<bool> Group::is_frozen() const {
   const Directory* freezer = freezer_of(placement_);
   if (freezer == nullptr) return false;

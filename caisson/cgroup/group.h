@@ -87,7 +87,8 @@ class Group {
   // Also what was frozen below, by engines inside: on v1 a frozen process does not die, and neither does the init of
   // its pid namespace. For those that are to end; without a freezer nothing happens.
   void thaw_all() const;
-  Result<bool> is_frozen() const;  // false also when there is no freezer, or no group any more
+  std::string freezer_directory() const;  // where that is done; "" without a freezer
+  Result<bool> is_frozen() const;         // false also when there is no freezer, or no group any more
 
   // Host pids, of sub-cgroups too, sorted. Empty when the group is gone.
   Result<std::vector<pid_t>> pids() const;

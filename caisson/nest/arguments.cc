@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstring>
+#include <limits>
 
 namespace caisson::nest {
 namespace {
@@ -44,6 +46,17 @@ Number field(std::string_view text, std::string_view name, int column, int base)
   Number out = 0;
   std::from_chars(text.data() + at, text.data() + text.size(), out, base);
   return out;
+}
+
+// As file names go below /sys/module: nothing that leads elsewhere.
+std::string module_name(std::string_view text) {
+  constexpr std::size_t longest = 55;  // source: MODULE_NAME_LEN
+  std::string out(text);
+  std::ranges::replace(out, '-', '_');
+  const bool good = !out.empty() && out.size() <= longest && std::ranges::all_of(out, [](char c) {
+    return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  });
+  return good ? out : std::string();
 }
 
 }  // namespace
@@ -115,6 +128,48 @@ Credentials parse_credentials(std::string_view status) {
   out.fsgid = field<gid_t>(status, "\nGid:\t", 3, 10);
   out.effective = field<std::uint64_t>(status, "\nCapEff:\t", 0, 16);
   return out;
+}
+
+Limit parse_limit(std::span<const std::uint8_t> bytes) {
+  std::uint64_t numbers[2] = {};
+  const std::size_t width = bytes.size() / 2;
+  if (width > sizeof *numbers) return {};
+  for (int i = 0; i < 2; ++i) {
+    std::memcpy(&numbers[i], bytes.data() + width * static_cast<std::size_t>(i), width);
+    constexpr std::uint64_t narrow_infinity = std::numeric_limits<std::uint32_t>::max();
+    if (width < sizeof *numbers && numbers[i] == narrow_infinity)
+      numbers[i] = std::numeric_limits<std::uint64_t>::max();
+  }
+  return {.soft = numbers[0], .hard = numbers[1]};
+}
+
+int nice_of(int argument) { return std::clamp(argument, -20, 19); }
+
+std::string module_of_path(std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash != std::string_view::npos) path.remove_prefix(slash + 1);
+  for (const std::string_view packed : {".gz", ".xz", ".zst"})
+    if (path.ends_with(packed)) path.remove_suffix(packed.size());
+  constexpr std::string_view suffix = ".ko";
+  if (!path.ends_with(suffix)) return {};
+  return module_name(path.substr(0, path.size() - suffix.size()));
+}
+
+std::string module_of_image(std::string_view image) {
+  if (!image.starts_with("\x7f"
+                         "ELF"))
+    return {};
+  constexpr std::string_view key("\0name=", 6);
+  const std::size_t at = image.find(key);
+  if (at == std::string_view::npos) return {};
+  image.remove_prefix(at + key.size());
+  return module_name(image.substr(0, image.find('\0')));
+}
+
+bool lists_module(std::string_view paths, std::string_view name) {
+  while (!paths.empty())
+    if (module_of_path(take_line(paths)) == name) return true;
+  return false;
 }
 
 bool lists_mount(std::string_view mountinfo, std::uint64_t id) {

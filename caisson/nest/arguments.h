@@ -6,7 +6,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
-#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,6 +50,25 @@ struct Credentials {
   bool has(unsigned capability) const { return (effective >> capability & 1U) != 0; }
 };
 Credentials parse_credentials(std::string_view status);
+
+// struct rlimit of setrlimit: two numbers of 64 bits, or of a 32-bit program's 32, of which the largest is "no limit".
+struct Limit {
+  std::uint64_t soft = 0;
+  std::uint64_t hard = 0;
+};
+Limit parse_limit(std::span<const std::uint8_t> bytes);
+
+// setpriority's, as the kernel bounds it.
+int nice_of(int argument);
+
+// ---- kernel modules, by the names that the kernel has them under: "_" for "-"; "": none
+
+// "/lib/modules/6.1/kernel/net/br-netfilter.ko.xz" is "br_netfilter".
+std::string module_of_path(std::string_view path);
+// An ELF file's .modinfo says "name=". source: linux include/linux/moduleparam.h
+std::string module_of_image(std::string_view image);
+// Whether a list of paths, one a line, has this module.
+bool lists_module(std::string_view paths, std::string_view name);
 
 // ---- /proc/PID/mountinfo. source: proc_pid_mountinfo(5)
 

@@ -14,20 +14,25 @@ static void must(bool holds) {
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace caisson::nest;
+  namespace nest = caisson::nest;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   std::uint64_t number = 0;
   std::memcpy(&number, data, size < sizeof number ? size : sizeof number);
-  (void)mount_attributes(number);
-  (void)device_of(number);
-  for (const auto& option : mount_options(text)) must(option.key.find(',') == std::string::npos && option.fd < 0);
-  const OwnDescriptor own = own_descriptor(text);
+  (void)nest::mount_attributes(number);
+  (void)nest::device_of(number);
+  for (const auto& option : nest::mount_options(text)) must(option.key.find(',') == std::string::npos && option.fd < 0);
+  const nest::OwnDescriptor own = nest::own_descriptor(text);
   must(own.number >= -1 && (own.rest.empty() || own.rest.front() != '/'));
-  const EntryPath entry = entry_path(text);
+  const nest::EntryPath entry = nest::entry_path(text);
   must(entry.code != 0 || (!entry.name.empty() && entry.name.find('/') == std::string::npos && entry.name != ".."));
   must(entry.code != 0 || !entry.parent.empty());
-  (void)parse_credentials(text);
-  (void)lists_mount(text, number);
-  (void)children_of(text, number);
+  (void)nest::parse_credentials(text);
+  (void)nest::parse_limit({data, size});
+  must(nest::nice_of(static_cast<int>(number)) >= -20 && nest::nice_of(static_cast<int>(number)) <= 19);
+  for (const std::string& name : {nest::module_of_path(text), nest::module_of_image(text)})
+    must(name.find('/') == std::string::npos && name.find('.') == std::string::npos);
+  (void)nest::lists_module(text, "overlay");
+  (void)nest::lists_mount(text, number);
+  (void)nest::children_of(text, number);
   return 0;
 }

@@ -70,6 +70,15 @@ Result<std::uint64_t> Caller::user_namespace() const {
   return static_cast<std::uint64_t>(status.st_ino);
 }
 
+Result<pid_t> Caller::host_pid(int number) const {
+  const UniqueFd pids = TRY(open("ns/pid", O_RDONLY));
+  constexpr unsigned long get_pid_from_pidns = _IOR(0xb7, 0x6, int);  // source: linux 6.11, linux/nsfs.h
+  const long r = call(SYS_ioctl, pids.get(), get_pid_from_pidns, static_cast<long>(number));
+  if (r == -ENOTTY) return Error::of(Kind::unsupported, "NS_GET_PID_FROM_PIDNS");
+  if (r <= 0) return Error::os(ESRCH, "NS_GET_PID_FROM_PIDNS");
+  return static_cast<pid_t>(r);
+}
+
 Result<UniqueFd> Caller::open(const std::string& what, int flags) const {
   return sys::open_file("/proc/" + std::to_string(pid_) + "/" + what, flags);
 }

@@ -29,6 +29,9 @@ class Caller {
   Result<std::string> text(std::uint64_t address, std::size_t limit = 4096) const;
   Result<Credentials> credentials() const;
   Result<std::uint64_t> user_namespace() const;  // its inode
+  // Our number of the process or thread that has this one in the caller's pid namespace.
+  //   errors  os ESRCH; unsupported: a kernel before 6.11
+  Result<pid_t> host_pid(int number) const;
   // "root", "cwd", "ns/mnt", "fd/5", "mem".
   Result<sys::UniqueFd> open(const std::string& what, int flags) const;
 

@@ -17,6 +17,11 @@ constexpr TrappedCall table[] = {
     {"umount2", When::not_detaching, Grant::mount, handle_umount,
      "a proc or sysfs goes together with the view over it"},
     {"umount", When::always, Grant::mount, handle_umount, "the same, by 32-bit programs' old call"},
+    {"setrlimit", When::always, Grant::rlimit, handle_setrlimit, "raises hard limits up to the supervisor's own"},
+    {"prlimit64", When::new_limit, Grant::rlimit, handle_prlimit, "the same, also of another process of the nest"},
+    {"setpriority", When::always, Grant::priority, handle_setpriority, "niceness down to -10"},
+    {"init_module", When::always, Grant::modules, handle_init_module, "succeeds if the host's kernel has the module"},
+    {"finit_module", When::always, Grant::modules, handle_finit_module, "succeeds if the host's kernel has the module"},
     {"sysinfo", When::always, Grant::always, handle_sysinfo, "memory, uptime and load of the nest"},
 };
 
@@ -69,6 +74,8 @@ std::vector<oci::SyscallRule> rules_of(const TrappedCall& call) {
         if ((attaching & bit) != 0) out.push_back(pass(call, {masked(3, bit, bit)}));
       return out;
     }
+    case When::new_limit:
+      return {trap(call, {compared(2, "SCMP_CMP_NE", 0)}), pass(call, {compared(2, "SCMP_CMP_EQ", 0)})};
     case When::device_node:
       return device_rules(call, 1, 2);
     case When::device_node_at:

@@ -23,6 +23,7 @@ enum class When : unsigned char {
   new_filesystem,  // mount: no bind, move, remount or change of propagation
   by_descriptor,   // move_mount: what is moved is a descriptor itself
   not_detaching,   // umount2 without MNT_DETACH
+  new_limit,       // prlimit64: a limit is set, not only asked for
   device_node,     // mknod: mode says a device, and it is not the whiteout 0:0
   device_node_at,  // the same for mknodat
 };

@@ -27,11 +27,17 @@ Result<int> checkpoint_command(Context& context, const Arguments& arguments) {
   plan.root.path = container.state.rootfs;
   const cgroup::Group group = TRY(group_of(container.state));
   const std::string mountinfo = TRY(sys::read_file("/proc/" + std::to_string(container.state.pid) + "/mountinfo"));
-  const auto mounts = external_mounts(plan, cgroup_mounts(group.placement()), masked_files(plan, mountinfo));
   const CriuImages images = TRY(criu_images(arguments));
-  const std::vector<std::string> descriptors = TRY(outer_descriptors(container.state.pid));
-  TRY(sys::replace_file(images.images + descriptors_name, print_descriptors(descriptors), 0600));
-  TRY(criu_dump(arguments, images, container.state.pid, plan, mounts, descriptors));
+  std::vector<std::string> descriptors = TRY(outer_descriptors(container.state.pid));
+  const CriuDump dump{
+      .plan = &plan,
+      .pid = container.state.pid,
+      .mounts = external_mounts(plan, cgroup_mounts(group.placement()), masked_files(plan, mountinfo)),
+      .descriptors = std::move(descriptors),
+      .frozen = container.status == Status::paused ? group.freezer_directory() : "",
+  };
+  TRY(sys::replace_file(images.images + descriptors_name, print_descriptors(dump.descriptors), 0600));
+  TRY(criu_dump(arguments, images, dump));
   if (arguments.on("leave-running") || arguments.on("pre-dump")) return 0;
   TRY(destroy_container(context, std::move(container.record), container.state, &spec));  // as runc
   return 0;

@@ -91,7 +91,7 @@ class ExecChild {
     if (r_.plan.initial_affinity.empty() && r_.plan.final_affinity.empty()) reset_affinity();
     if (r_.namespaces != 0)
       if (const long r = raw::call(SYS_setns, r_.pidfd, r_.namespaces); r < 0)
-        return failure(r, "join the container's namespaces");
+        return failure(r, "setns").during("join the container's namespaces");
     if (r_.own_user_namespace) TRY(become_root());
     const pid_t pid = TRY(sys::clone_process(CLONE_PARENT));
     if (pid != 0) {

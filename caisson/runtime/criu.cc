@@ -208,17 +208,18 @@ Result<Words> common_options(const Arguments& arguments, const CriuImages& image
   return out;
 }
 
-Result<void> criu_dump(const Arguments& arguments, const CriuImages& images, pid_t pid, const Plan& plan,
-                       const std::vector<ExternalMount>& mounts, const std::vector<std::string>& descriptors) {
+Result<void> criu_dump(const Arguments& arguments, const CriuImages& images, const CriuDump& dump) {
+  const Plan& plan = *dump.plan;
   TRY(refuse(plan));
   const std::string program = TRY(find_criu());
   const bool before = arguments.on("pre-dump");
-  Words words = {"criu",        before ? "pre-dump" : "dump", "-t", std::to_string(pid), "-o", "dump.log", "--root",
-                 plan.root.path};
+  Words words = {
+      "criu", before ? "pre-dump" : "dump", "-t", std::to_string(dump.pid), "-o", "dump.log", "--root", plan.root.path};
   const Words common = TRY(common_options(arguments, images));
   words.insert(words.end(), common.begin(), common.end());
-  add_mounts(mounts, false, words);
-  for (const std::string& name : descriptors)
+  add_mounts(dump.mounts, false, words);
+  if (!dump.frozen.empty()) words.insert(words.end(), {"--freeze-cgroup", dump.frozen});
+  for (const std::string& name : dump.descriptors)
     if (name.starts_with("file[")) words.insert(words.end(), {"--external", name});
   if (const std::string network = joined_network(plan); !network.empty()) {
     struct stat st{};

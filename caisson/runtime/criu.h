@@ -40,9 +40,15 @@ Result<CriuImages> criu_images(const Arguments& arguments);
 // Options that both commands have, and runc's names for them. errors: invalid
 Result<std::vector<std::string>> common_options(const Arguments& arguments, const CriuImages& images);
 
+struct CriuDump {
+  const Plan* plan = nullptr;
+  pid_t pid = 0;
+  std::vector<ExternalMount> mounts;
+  std::vector<std::string> descriptors;
+  std::string frozen;  // the cgroup in which the processes are frozen already; CRIU thaws and freezes it again
+};
 //   errors  not_found: there is no criu; os: with the last error in its log
-Result<void> criu_dump(const Arguments& arguments, const CriuImages& images, pid_t pid, const Plan& plan,
-                       const std::vector<ExternalMount>& mounts, const std::vector<std::string>& descriptors);
+Result<void> criu_dump(const Arguments& arguments, const CriuImages& images, const CriuDump& dump);
 
 struct CriuRestore {
   const Plan* plan = nullptr;

@@ -55,7 +55,7 @@ Result<void> join(pid_t init) {
   const sys::Pidfd target = TRY(sys::Pidfd::open(init));
   constexpr int all = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_NEWPID;
   if (const long r = raw::call(SYS_setns, target.get(), all); r < 0)
-    return failure(r, "join the container's namespaces");
+    return failure(r, "setns").during("join the container's namespaces");
   return ok();
 }
 

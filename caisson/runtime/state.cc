@@ -201,7 +201,7 @@ Result<Record> StateStore::create(const std::string& id) const {
       return out;
     }
     if (r == -ENAMETOOLONG) return Error::of(Kind::invalid, "invalid container ID format: longer than a file name");
-    if (r != -EEXIST) return Error::os(static_cast<int>(-r), "rename").during(path);
+    if (r != -EEXIST) return Error::os(static_cast<int>(-r), "renameat2").during(path);
     const auto there = open_directory(id);
     if (!there && there.error().kind() == Kind::not_found) continue;  // removed meanwhile
     if (!there) return there.error();

@@ -77,7 +77,7 @@ Result<void> replace_file_at(int dir, const std::string& name, std::string_view 
   if (written) r = raw::call(SYS_renameat, dir, beside.c_str(), dir, name.c_str());
   if (!written || r < 0) raw::call(SYS_unlinkat, dir, beside.c_str(), 0);
   if (!written) return std::move(written).during(name);
-  if (r < 0) return failure(r, "rename", name);
+  if (r < 0) return failure(r, "renameat", name);
   return ok();
 }
 

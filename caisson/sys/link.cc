@@ -8,7 +8,7 @@ namespace caisson::sys {
 
 Result<void> rename_path(const std::string& from, const std::string& to) {
   const long r = raw::call(SYS_renameat, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str());
-  if (r < 0) return Error::os(static_cast<int>(-r), "rename").during(from);
+  if (r < 0) return Error::os(static_cast<int>(-r), "renameat").during(from);
   return caisson::ok();
 }
 

@@ -18,7 +18,7 @@ COMMON = ["iptables", "nftables", "iproute2", "busybox-static", "ca-certificates
           "containerd", "podman", "buildah", "conmon", "netavark", "aardvark-dns", "uidmap", "fuse-overlayfs", "passt",
           "catatonit", "containernetworking-plugins"]
 # One root for all engines of a suite: trixie is Debian 13, forky the one after it.
-PACKAGES = {"trixie": COMMON, "forky": COMMON}
+PACKAGES = {"trixie": COMMON + ["criu"], "forky": COMMON}
 
 
 def command_line(suite, path):

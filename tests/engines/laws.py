@@ -17,7 +17,7 @@ SKIPPED = 77  # ctest: SKIP_RETURN_CODE
 WORKERS = int(os.environ.get("CAISSON_WORKERS", "4"))
 NUMBERS = itertools.count(1)
 # What runs by default under an engine whose older version is held to every law beside it.
-CORE = r"DockerLaws|PodmanLaws|LifecycleLaws|ProcessLaws|ExecLaws|BuildLaws|NetworkLaws|ResourceLaws|NestLaws|InnerEngineLaws|RemainsLaws"
+CORE = r"DockerLaws|PodmanLaws|CheckpointLaws|LifecycleLaws|ProcessLaws|ExecLaws|BuildLaws|NetworkLaws|ResourceLaws|NestLaws|InnerEngineLaws|RemainsLaws"
 
 
 class Laws(unittest.TestCase):

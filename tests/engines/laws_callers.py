@@ -114,6 +114,14 @@ class PodmanNestLaws(Laws):
         self.e.ok("wait", name)
         self.assertEqual(self.e.ok("logs", name), "copied")
 
+    def test_a_copy_into_a_running_nest_is_refused_whole(self):
+        """podman writes in the nest's mounts as the host's uid 0, which no id of the nest stands for."""
+        name = self.nest("--network", "none")
+        result = self.e("cp", self.file(), f"{name}:/srv/f")
+        self.assertNotEqual(result.rc, 0, repr(result))
+        self.assertIn("value too large", result.err)
+        self.assertEqual(self.exec(name, "ls", "/srv"), "")
+
     def test_copies_into_a_running_nest_go_through_exec(self):
         name = self.nest("--network", "none")
         data = self.e.sandbox.run(["tar", "-c", "-C", self.file().parent, "f"])

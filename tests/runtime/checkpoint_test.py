@@ -136,6 +136,18 @@ class Checkpoint(RuntimeTest):
         self.assertEqual(self.c.status(), "running")
         self.counts_on(self.count())
 
+    def test_APausedOneIsKeptToo(self):
+        """containerd pauses first, and resumes afterwards."""
+        self.up()
+        self.counts_on(0)
+        self.runtime("pause", self.c.id)
+        before = self.count()
+        self.checkpoint("--leave-running")
+        self.assertEqual(self.c.status(), "paused")
+        self.assertEqual(self.count(), before)
+        self.runtime("resume", self.c.id)
+        self.counts_on(before)
+
     @unittest.skipUnless(criu_works("--feature", "mem_dirty_track"), "machine: does not tell which memory was written")
     def test_MemoryMayGoFirst(self):
         self.up()

@@ -9,7 +9,7 @@ import unittest
 from harness import PEER, SOURCE, RuntimeTest, built, main, without_limit
 
 SPARE = "keyctl memfd_create statx getrandom rseq pidfd_getfd copy_file_range ioprio_set".split()
-NEEDED = "openat2 open_tree move_mount mount_setattr fsopen fsconfig fsmount clone3 close_range execveat faccessat2".split()
+NEEDED = "openat2 open_tree move_mount mount_setattr fsopen fsconfig fsmount clone3 close_range execveat faccessat2 renameat2".split()
 
 
 def without_path():
@@ -99,7 +99,7 @@ class Without(RuntimeTest):
 
     def test_AnExecThatLacksACallLeavesTheContainerWhole(self):
         c = self.container("/bin/sleep", "1000").up()
-        for call in ("clone3", "close_range", "execveat", "faccessat2"):
+        for call in ("clone3", "close_range", "execveat", "faccessat2", "setns", "pidfd_open"):
             with self.subTest(call):
                 self.refused(call, c.exec("/bin/true", rc=None, wrap=self.wrap(call)))
                 self.assertEqual(c.status(), "running")

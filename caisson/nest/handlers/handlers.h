@@ -45,5 +45,10 @@ seccomp::Answer handle_mount(Call& call);
 seccomp::Answer handle_umount(Call& call);
 seccomp::Answer handle_move_mount(Call& call);
 seccomp::Answer handle_sysinfo(Call& call);
+seccomp::Answer handle_setrlimit(Call& call);
+seccomp::Answer handle_prlimit(Call& call);
+seccomp::Answer handle_setpriority(Call& call);
+seccomp::Answer handle_init_module(Call& call);
+seccomp::Answer handle_finit_module(Call& call);
 
 }  // namespace caisson::nest
