@@ -145,6 +145,21 @@ Limit parse_limit(std::span<const std::uint8_t> bytes) {
 
 int nice_of(int argument) { return std::clamp(argument, -20, 19); }
 
+bool is_overlay_attribute(std::string_view name) {
+  constexpr std::string_view prefix = "trusted.overlay.";
+  return name.starts_with(prefix) && name.size() > prefix.size();
+}
+
+std::string visible_attributes(std::string_view names) {
+  std::string out;
+  while (!names.empty()) {
+    const std::string_view name = names.substr(0, names.find('\0'));
+    names.remove_prefix(std::min(name.size() + 1, names.size()));
+    if (!name.starts_with("trusted.") || is_overlay_attribute(name)) out.append(name).push_back('\0');
+  }
+  return out;
+}
+
 std::string module_of_path(std::string_view path) {
   const std::size_t slash = path.rfind('/');
   if (slash != std::string_view::npos) path.remove_prefix(slash + 1);

@@ -61,6 +61,12 @@ Limit parse_limit(std::span<const std::uint8_t> bytes);
 // setpriority's, as the kernel bounds it.
 int nice_of(int argument);
 
+// ---- extended attributes
+
+bool is_overlay_attribute(std::string_view name);  // "trusted.overlay.opaque"
+// Of names, each with a zero byte at its end: without trusted.* that are not overlay's.
+std::string visible_attributes(std::string_view names);
+
 // ---- kernel modules, by the names that the kernel has them under: "_" for "-"; "": none
 
 // "/lib/modules/6.1/kernel/net/br-netfilter.ko.xz" is "br_netfilter".

@@ -31,6 +31,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   must(nest::nice_of(static_cast<int>(number)) >= -20 && nest::nice_of(static_cast<int>(number)) <= 19);
   for (const std::string& name : {nest::module_of_path(text), nest::module_of_image(text)})
     must(name.find('/') == std::string::npos && name.find('.') == std::string::npos);
+  must(nest::visible_attributes(text).size() <= size + 1);
   (void)nest::lists_module(text, "overlay");
   (void)nest::lists_mount(text, number);
   (void)nest::children_of(text, number);

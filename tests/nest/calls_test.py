@@ -67,6 +67,16 @@ class Calls(SupervisedTest):
     def test_what_archives_need_is_the_kernels(self):
         self.check("security.capability ok", "user ok", "whiteout ok", "trusted.overlay EPERM", "trusted.other EPERM")
 
+    def test_with_the_grant_its_root_has_overlays_attributes(self):
+        nest = self.calling("all", "/tmp")
+        nest.config.setdefault("annotations", {})["io.caisson.grants"] = "default,trusted-xattr"
+        lines = nest.run().out.splitlines()
+        if "trusted.overlay EPERM" in lines:
+            self.skipTest("this build takes no grants from annotations")
+        for expected in ("security.capability ok", "user ok", "trusted.overlay ok", "trusted.other EPERM", "trusted.overlay-get ok",
+                         "trusted.overlay-listed yes", "trusted.overlay-remove ok", "ring-trusted-xattr EPERM"):
+            self.assertIn(expected, lines)
+
     def test_io_uring_reaches_nothing_more(self):
         if "ring ok" not in self.said():
             self.skipTest("machine: no io_uring for nests")

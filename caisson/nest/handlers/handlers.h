@@ -51,4 +51,14 @@ seccomp::Answer handle_setpriority(Call& call);
 seccomp::Answer handle_init_module(Call& call);
 seccomp::Answer handle_finit_module(Call& call);
 
+enum class Named : unsigned char { by_path, link, by_descriptor };  // setxattr, lsetxattr, fsetxattr
+template <Named named>
+seccomp::Answer handle_setxattr(Call& call);
+template <Named named>
+seccomp::Answer handle_getxattr(Call& call);
+template <Named named>
+seccomp::Answer handle_removexattr(Call& call);
+template <Named named>
+seccomp::Answer handle_listxattr(Call& call);
+
 }  // namespace caisson::nest
