@@ -31,6 +31,9 @@ struct Slot {
   std::atomic<std::uint64_t> busy_since;  // CLOCK_MONOTONIC, ms; 0: idle. The shim's watchdog reads it
 };
 
+// Of `attempts`: the watchdog's word that the call gets an error.
+constexpr std::uint32_t given_up = 1000;
+
 constexpr std::uint32_t max_workers = 8;
 
 struct Journal {

@@ -35,6 +35,10 @@ constexpr milliseconds start_limit{5000};   // a supervisor that is not ready by
 constexpr milliseconds stuck_limit{10000};  // a call in hand for longer: its supervisor hangs
 constexpr milliseconds watch_period{2000};
 constexpr milliseconds end_limit{200};
+// A killed supervisor that is not gone by then hangs in a file system of the nest's own (FUSE, NFS), which may never
+// answer.
+constexpr milliseconds abandon_limit{2000};
+constexpr std::size_t most_abandoned = 4;
 constexpr int quick_deaths = 5;  // in a row, before the next one is given time
 
 struct Options {
@@ -117,6 +121,7 @@ Result<SharedJournal> make_journal() {
 struct Child {
   sys::Process process;
   sys::Pidfd fd;
+  Clock::time_point killed{};
 };
 
 struct Listener {
@@ -160,7 +165,7 @@ class Shim {
     sys::Process process(*pid);
     auto fd = sys::Pidfd::open(*pid);
     if (!fd) return;
-    supervisor_.emplace(std::move(process), *std::move(fd));
+    supervisor_.emplace(Child{.process = std::move(process), .fd = *std::move(fd)});
     control_ = std::move(control->first);
     alive_ = std::move(alive->first);
     ready_ = false;
@@ -174,6 +179,7 @@ class Shim {
   void resume() {
     if (resumed_ || !control_ || !dying_.empty()) return;
     resumed_ = true;
+    started_ = Clock::now();
     for (const Listener& listener : listeners_) hand_over(listener);
     (void)sys::send_with_descriptors(control_.get(), "resume", nullptr, 0);
   }
@@ -188,6 +194,7 @@ class Shim {
     alive_.reset();
     if (!supervisor_) return;
     (void)supervisor_->fd.send(SIGKILL);
+    supervisor_->killed = Clock::now();
     dying_.push_back(*std::move(supervisor_));
     supervisor_.reset();
   }
@@ -200,6 +207,20 @@ class Shim {
       if (!ended || !*ended) (void)child.process.release();
     }
     dying_.clear();  // reaped
+    for (Child& child : abandoned_) (void)child.process.release();
+  }
+
+  // The nest's other callers are not made to wait for ever for one file system of the nest's.
+  void abandon() {
+    std::erase_if(abandoned_, [](const Child& child) {
+      const auto ended = child.fd.wait_end(milliseconds(0));
+      return ended && *ended;
+    });
+    if (dying_.empty() || Clock::now() - dying_.front().killed < abandon_limit) return;
+    if (abandoned_.size() >= most_abandoned) return;
+    abandoned_.push_back(std::move(dying_.front()));
+    dying_.erase(dying_.begin());
+    resume();
   }
 
   void respawn() {
@@ -244,8 +265,12 @@ class Shim {
         static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(Clock::now().time_since_epoch()).count());
     const auto limit = static_cast<std::uint64_t>(stuck_limit.count());
     const auto stuck = [&](std::uint64_t since) { return since != 0 && now > since && now - since > limit; };
-    bool hangs = supervisor_ && !ready_ && Clock::now() - started_ > start_limit;
-    for (const Slot& slot : journal_.journal->slots) hangs = hangs || stuck(slot.busy_since.load());
+    bool hangs = resumed_ && supervisor_ && !ready_ && Clock::now() - started_ > start_limit;
+    for (Slot& slot : journal_.journal->slots) {
+      if (!stuck(slot.busy_since.load())) continue;
+      slot.attempts = given_up;
+      hangs = true;
+    }
     for (const auto& since : journal_.journal->view_busy_since) hangs = hangs || stuck(since.load());
     hangs = hangs || ignores_callers();
     if (!hangs) return;
@@ -284,6 +309,7 @@ class Shim {
       retry_at_.reset();
       spawn();
     }
+    abandon();
     watch();
   }
 
@@ -363,6 +389,7 @@ class Shim {
   std::optional<sys::Pidfd> creator_;
   std::optional<Child> supervisor_;
   std::vector<Child> dying_;  // killed, and not gone yet
+  std::vector<Child> abandoned_;
   UniqueFd control_;
   UniqueFd alive_;
   std::vector<Listener> listeners_;

@@ -3,16 +3,20 @@
 Layer: tests. Users: ctest (tests.nest.supervisor).
 SPDX-License-Identifier: Apache-2.0
 """
+import contextlib
 import json
 import os
+import select
 import shutil
 import signal
 import stat
+import struct
 import subprocess
 import threading
 import time
+import unittest
 
-from nests import HERE, NestTest, built, cgroup_mounts, main, wait_until
+from nests import HERE, LIBC, NestTest, built, cgroup_mounts, main, wait_until
 
 STORM_SECONDS = 60 if os.environ.get("CAISSON_LONG") else 6
 KILL_EVERY = 0.05
@@ -46,6 +50,34 @@ def is_working(pid):
         return state != "Z" or len(os.listdir(f"/proc/{pid}/task")) > 1
     except FileNotFoundError:
         return False
+
+
+@contextlib.contextmanager
+def deaf_file_system(directory):
+    """A FUSE file system that shows its root and answers nothing else."""
+    fuse = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+    options = f"fd={fuse},rootmode=40755,user_id=0,group_id=0,allow_other"
+    if LIBC.mount(b"deaf", directory.encode(), b"fuse", 0, options.encode()) != 0:
+        raise unittest.SkipTest("machine: no FUSE")
+
+    def serve():
+        attributes = struct.pack("<QIIQQQQQQIIIIIIIIII", 86400, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0o40755, 2, 0, 0, 0, 4096, 0)
+        replies = {26: struct.pack("<IIIIHHIIHHI28x", 7, 31, 0, 0, 12, 10, 4096, 1, 1, 0, 0), 3: attributes}  # INIT, GETATTR
+        while not stop.is_set():
+            if select.select([fuse], [], [], 0.1)[0]:
+                _, opcode, unique = struct.unpack_from("<IIQ", os.read(fuse, 1 << 17))
+                if opcode in replies:
+                    os.write(fuse, struct.pack("<IiQ", 16 + len(replies[opcode]), 0, unique) + replies[opcode])
+    stop = threading.Event()
+    server = threading.Thread(target=serve)
+    server.start()
+    try:
+        yield directory
+    finally:
+        LIBC.umount2(directory.encode(), 2)
+        stop.set()
+        server.join()
+        os.close(fuse)  # the connection ends, and with it who waits
 
 
 class SupervisedTest(NestTest):
@@ -174,6 +206,21 @@ class Survival(SupervisedTest):
         said = self.runtime("supervisor", nest.id, rc=1)
         self.assertIn("has no shim", said.err)
         self.assertEqual(nest.status(), "running")
+        nest.kill("KILL")
+        nest.wait_stopped()
+        nest.delete()
+
+    def test_a_call_that_waits_for_ever_gets_an_error_and_stops_no_other(self):
+        """In a volume whose file system does not answer: the watchdog's ten seconds."""
+        with deaf_file_system(self.volume("deaf")) as directory:
+            nest = self.trapping("sleep", "600")
+            nest.config["mounts"].append({"destination": "/deaf", "type": "bind", "source": directory, "options": ["bind"]})
+            nest.up()
+            started = time.monotonic()
+            said = nest.exec("sh", "-c", "mknod /deaf/none/null c 1 3; mknod /tmp/null c 1 3 && echo made", seconds=90)
+            self.assertIn("/deaf/none/null: Input/output error", said.err + said.out)
+            self.assertIn("made", said.out)
+            self.assertGreater(time.monotonic() - started, 5)  # it did wait
         nest.kill("KILL")
         nest.wait_stopped()
         nest.delete()
