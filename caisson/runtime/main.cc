@@ -143,7 +143,7 @@ int dispatch(Context& context, const Arguments& globals) {
 }  // namespace
 
 int runtime_main(int argc, char** argv) {
-  if (auto opened = sys::open_standard_fds(); !opened) return failed;
+  if (auto opened = sys::open_standard_fds(); !opened) return report(Log(), opened.error().message(), failed);
   const std::vector<std::string> line(argv + (argc > 0 ? 1 : 0), argv + argc);
   Arguments globals;
   const auto parsed = parse_global(global_flags(), line, globals);

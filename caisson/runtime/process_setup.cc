@@ -284,7 +284,7 @@ Result<void> add_home(std::vector<std::string>& env, std::uint32_t uid) {
   std::erase_if(env, [](const std::string& entry) { return entry.starts_with("HOME="); });
   std::string home = "/";
   const auto text = sys::read_file("/etc/passwd", 4 << 20);
-  if (!text && is_shortage(text.error().code())) return text.error();
+  if (!text && (is_shortage(text.error().code()) || text.error().is(EPERM))) return text.error();
   if (text)
     if (const auto user = find_user(*text, uid); user && user->home.starts_with('/')) home = user->home;
   env.push_back("HOME=" + home);
