@@ -2,12 +2,13 @@
 // Layer: tests. Used by tests/faults/*.py; x86-64 only.
 // SPDX-License-Identifier: Apache-2.0
 //
-//   inject [--report FILE] [--seconds S] [--also PID] [--at P:N:ERRNO | --at P:N:kill] COMMAND...
+//   inject [--report FILE] [--seconds S] [--also PID] [--into PREFIX] [--at P:N:ERRNO | --at P:N:kill] COMMAND...
 //
-// Every process has a number in the order of appearance: 0 is the command, then (--also) the process that is attached
-// to, then what they fork. Each counts its own calls from 1, so that a place is the same one in every run. Calls count
-// from the command's first execve on. A process that executes a program of the container's (any execve but those of
-// process 0) is let go. The report has a line `P N NAME` for every call, or, with --at, one line:
+// Every process has a number: 0 is the command, whose children are 1, 2, ... (the first of them is --also, the process
+// that is attached to); those of P are 16 P + 1, 16 P + 2, ... Each counts its own calls from 1, so that a place is the
+// same one in every run. Calls count from the command's first execve on. A process that executes a program of the
+// container's (any execve but those of process 0, and of programs whose name begins with the PREFIX) is let go, and at
+// the end all are. The report has a line `P N NAME` for every call, or, with --at, one line:
 //
 //   injected P N NAME / killed P N NAME / missed      and in both forms at the end: exit STATUS / signal NUMBER / hang
 //
@@ -43,6 +44,7 @@ struct Place {
 
 struct Tracee {
   int number = -1;
+  int children = 0;
   long calls = 0;
   long heap_calls = 0;
   unsigned long long heap_end = 0;
@@ -68,19 +70,24 @@ void on_alarm(int) {
 
 class Tracer {
  public:
-  Tracer(Place place, std::FILE* report) : place_(place), report_(report) {}
+  Tracer(Place place, std::string into, std::FILE* report) : place_(place), into_(std::move(into)), report_(report) {}
 
   void seize(pid_t pid) {
     constexpr long options =
         PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC;
     if (ptrace(PTRACE_SEIZE, pid, 0, options) < 0) die("ptrace(SEIZE)");
     if (ptrace(PTRACE_INTERRUPT, pid, 0, 0) < 0) die("ptrace(INTERRUPT)");
-    number(pid);
+    if (tracees_.empty())
+      tracees_[pid].number = 0;
+    else
+      tracees_[pid].number = ++tracees_[command].children;
   }
 
   // Until the command has ended; its wait status.
   int follow() {
+    int ended = -1;
     for (;;) {
+      if (ended >= 0 && !failing()) return ended;
       int status = 0;
       const pid_t pid = waitpid(-1, &status, __WALL);
       if (pid < 0 && errno == EINTR) continue;
@@ -90,24 +97,42 @@ class Tracer {
         continue;
       }
       tracees_.erase(pid);
-      if (pid == command) return status;
+      early_.erase(pid);
+      if (pid == command) ended = status;
     }
   }
 
   bool done() const { return done_; }
 
  private:
-  Tracee& number(pid_t pid) {
-    Tracee& tracee = tracees_[pid];
-    if (tracee.number < 0) tracee.number = next_++;
-    return tracee;
+  bool failing() const {
+    for (const auto& [pid, tracee] : tracees_)
+      if (tracee.failing) return true;
+    return false;
+  }
+
+  // One of the programs whose calls count too: told by the first word of its command line.
+  bool is_ours(pid_t pid) const {
+    char line[4096] = "";
+    std::FILE* file = std::fopen(("/proc/" + std::to_string(pid) + "/cmdline").c_str(), "re");
+    if (file == nullptr) return false;
+    const std::size_t n = std::fread(line, 1, sizeof line - 1, file);
+    std::fclose(file);
+    const std::string first(line, strnlen(line, n));
+    return !into_.empty() && first.substr(first.rfind('/') + 1).starts_with(into_);
   }
 
   void stopped(pid_t pid, int status) {
     const int signal = WSTOPSIG(status);
     const int event = status >> 16;
-    if (done_ && !number(pid).failing) return let_go(pid, event == 0 && signal != (SIGTRAP | 0x80) ? signal : 0);
-    Tracee& tracee = number(pid);
+    const auto known = tracees_.find(pid);
+    if (done_ && (known == tracees_.end() || !known->second.failing))
+      return let_go(pid, event == 0 && signal != (SIGTRAP | 0x80) ? signal : 0);
+    if (known == tracees_.end()) {  // a child before its parent's word of it
+      early_[pid] = status;
+      return;
+    }
+    Tracee& tracee = known->second;
     if (signal == (SIGTRAP | 0x80)) return at_call(pid, tracee);
     if (event == PTRACE_EVENT_STOP) {
       const bool group = signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
@@ -115,16 +140,23 @@ class Tracer {
       return;
     }
     if (event == PTRACE_EVENT_EXEC) {
-      if (tracee.number != 0) return let_go(pid, 0);
+      if (tracee.number != 0 && !is_ours(pid)) return let_go(pid, 0);
       counting_ = true;
     }
     if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE) {
       unsigned long child = 0;
       ptrace(PTRACE_GETEVENTMSG, pid, 0, &child);
-      const unsigned long long heap_end = tracee.heap_end;
-      number(static_cast<pid_t>(child)).heap_end = heap_end;
+      born(tracee, static_cast<pid_t>(child));
     }
     ptrace(PTRACE_SYSCALL, pid, 0, event == 0 ? static_cast<long>(signal) : 0L);
+  }
+
+  void born(Tracee& parent, pid_t pid) {
+    const int number = 16 * parent.number + ++parent.children;
+    const unsigned long long heap_end = parent.heap_end;
+    tracees_[pid].number = number;
+    tracees_[pid].heap_end = heap_end;
+    if (const auto early = early_.extract(pid)) stopped(pid, early.mapped());
   }
 
   void at_call(pid_t pid, Tracee& tracee) {
@@ -163,8 +195,10 @@ class Tracer {
     if (place_.error == 0) {
       kill(command, SIGKILL);
       let_go(pid, 0);
+      let_early_go();
       return;
     }
+    let_early_go();
     tracee.failing = true;
     tracee.heap = heap;
     if (heap)
@@ -182,10 +216,16 @@ class Tracer {
     tracees_.erase(pid);
   }
 
+  void let_early_go() {
+    for (const auto& [pid, status] : early_) ptrace(PTRACE_DETACH, pid, 0, 0);
+    early_.clear();
+  }
+
   Place place_;
+  std::string into_;
   std::FILE* report_;
   std::map<pid_t, Tracee> tracees_;
-  int next_ = 0;
+  std::map<pid_t, int> early_;  // stopped, and nobody's child yet: the status
   bool counting_ = false;
   bool done_ = false;
 };
@@ -219,23 +259,27 @@ int main(int argc, char** argv) {
   const char* path = "/dev/null";
   unsigned seconds = 60;
   pid_t also = 0;
+  std::string into;
   int at = 1;
   for (; at + 1 < argc && std::strncmp(argv[at], "--", 2) == 0; at += 2) {
     const std::string flag = argv[at];
     if (flag == "--report") path = argv[at + 1];
     if (flag == "--seconds") seconds = static_cast<unsigned>(std::atoi(argv[at + 1]));
     if (flag == "--also") also = std::atoi(argv[at + 1]);
+    if (flag == "--into") into = argv[at + 1];
     if (flag == "--at") place = parse_place(argv[at + 1]);
   }
   if (at >= argc) {
-    std::fprintf(stderr, "usage: inject [--report FILE] [--seconds S] [--also PID] [--at P:N:ERRNO|kill] COMMAND...\n");
+    std::fprintf(stderr,
+                 "usage: inject [--report FILE] [--seconds S] [--also PID] [--into PREFIX] [--at P:N:ERRNO|kill] "
+                 "COMMAND...\n");
     return 125;
   }
   std::FILE* report = std::fopen(path, "we");
   int go[2];
   if (report == nullptr || pipe2(go, O_CLOEXEC) < 0) die(path);
   command = begin(argv + at, go[0]);
-  Tracer tracer(place, report);
+  Tracer tracer(place, into, report);
   tracer.seize(command);
   if (also > 0) tracer.seize(also);
   struct sigaction alarmed{};

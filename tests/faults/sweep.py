@@ -10,7 +10,7 @@ import os
 import re
 
 from faults import FaultTest, Result, inject_path, wait_until, whole
-from plausible import RETRIED, errors_of, reason
+from plausible import RETRIED, errors_of, may_differ, reason
 
 CONTEXT = re.compile(r"^[^\n]*[A-Za-z]{3}[^\n]*: [^\n]+$")
 WORDS = ("out of memory", "died", "does not exist", "not running", "cannot allocate")
@@ -32,6 +32,7 @@ class Scenario:
         self.test, self.c, self.name = test, container, name
         container.write()
         self.first = None  # what the probe saw when nothing failed
+        self.injected = (None, None)  # the call that failed, and its error
 
     def prepare(self):
         """Before the command."""
@@ -55,7 +56,19 @@ class Scenario:
             return [f"no report ({error}): {text[-300:]!r}"]
         if self.first is None:
             self.first = seen
-        return [f"{key}: {seen[key]!r}, not {self.first[key]!r}" for key in seen if seen[key] != self.first[key]]
+        return [self.difference(key, seen[key], self.first[key]) for key in seen if seen[key] != self.first[key]
+                and not self.explained(key, seen[key], self.first[key])]
+
+    @staticmethod
+    def difference(key, seen, first):
+        if isinstance(seen, list) and isinstance(first, list):
+            return f"{key}: more {[one for one in seen if one not in first]}, less {[one for one in first if one not in seen]}"
+        return f"{key}: {seen!r}, not {first!r}"
+
+    def explained(self, key, seen, first):
+        both = isinstance(seen, list) and isinstance(first, list)
+        extra, missing = ([line for line in a if line not in b] for a, b in ((seen, first), (first, seen))) if both else ((), ())
+        return both and may_differ(*self.injected, key, extra, missing)
 
     def started_output(self, files):
         """Waits for the probe's report in what create's process wrote."""
@@ -281,6 +294,22 @@ class DeleteForced(Delete):
     flags = ("--force",)
 
 
+class DeleteStopped(Delete):
+    def prepare(self):
+        self.test.force(self.c)
+        made = self.test.call("run", "--detach", "--bundle", self.c.bundle, self.c.id)
+        assert made.rc == 0, str(made)
+        killed = self.test.call("kill", self.c.id, "KILL")
+        assert killed.rc == 0, str(killed)
+        wait_until(lambda: not self.test.reap_all(), "its end")
+
+
+class DeleteForcedRunning(DeleteForced):
+    def prepare(self):
+        made = self.test.call("run", "--detach", "--bundle", self.c.bundle, self.c.id)
+        assert made.rc == 0, str(made)
+
+
 class Sweep(FaultTest):
     """sweep() over one scenario; rows for the report."""
 
@@ -311,7 +340,8 @@ class Sweep(FaultTest):
         out = {}
         for process in {place[0] for place in places}:
             names = [(number, name) for owner, number, name in places if owner == process and number > 0]
-            sealed = next((number for number, name in names if name in ("execveat", "execve")), 0) if process == 0 else 0
+            seals = ("execveat", "execve") if process == 0 else ("execveat",)  # or a runtime that was started by caisson-nest
+            sealed = next((number for number, name in names if name in seals), 0)
             if sealed:  # the sealed one looks at itself once more
                 sealed = next((number for number, name in names if name == "fstatfs" and number > sealed), sealed)
             began = next((number for number, name in names if name == "prctl"), 0) if process > 0 else 0
@@ -326,13 +356,13 @@ class Sweep(FaultTest):
                     out[process, number] = "libc"
         return out
 
-    def sweep(self, scenario, errors=lambda call: errors_of(call)[:1], pick=lambda place: True):
+    def sweep(self, scenario, errors=lambda call: errors_of(call)[:1], pick=lambda place: True, stride=1):
         self.places(scenario)  # makes what is made only once: a parent cgroup's CPUs
         places = self.places(scenario)
         self.phase = self.phases(places)
         waits = [number for process, number, name in places if process == 0 and name == "wait4"]
         self.ending = waits[-1] if waits and isinstance(scenario, Run) else 0
-        places = [place for place in places if pick(place)]
+        places = [place for place in places if pick(place)][::stride]
         problems = []
         for process, number, name in places:
             for error in errors(name):
@@ -346,10 +376,10 @@ class Sweep(FaultTest):
             problems += [f"{scenario.name}: {left}" for left in self.gone(scenario.c)]
         return problems
 
-    def excused(self, scenario, process, number, name):
+    def excused(self, scenario, process, number, name, error):
         if scenario.ends and process == 0 and number > self.ending:
             return True
-        return reason(name, self.phase.get((process, number), ""))
+        return reason(name, self.phase.get((process, number), ""), error)
 
     def point(self, scenario, process, number, name, error):
         result, lines = self.traced(scenario, "--at", f"{process}:{number}:{error}")
@@ -358,17 +388,19 @@ class Sweep(FaultTest):
         wrong = []
         verdict = "missed"
         scenario.told = False
+        scenario.injected = (None, None)
         by_libc = name == "brk" and "Fatal glibc error" in result.err  # its allocator's last word, in one line
         if not ended.startswith("exit ") and not by_libc:
             wrong.append(f"it ended by {ended}")
         if injected:
             name = lines[0].split()[3]
+            scenario.injected = (name, error)
             verdict = "failed" if result.rc != 0 else "tolerated"
         if result.rc == 0:
             wrong += scenario.finish(result)
             if scenario.told:
                 verdict = "failed"
-            elif injected and error not in RETRIED and not self.excused(scenario, process, number, name):
+            elif injected and error not in RETRIED and not self.excused(scenario, process, number, name, error):
                 wrong.append("succeeded all the same, and no reason is known")
         else:
             if not one_clear_line(result.err):

@@ -59,6 +59,14 @@ class EverySystemCall(sweep.Sweep):
     def test_OfDeleteForced(self):
         self.check(sweep.DeleteForced, "delete --force", self.docker_like())
 
+    @long
+    def test_OfDeleteOfAStoppedOne(self):
+        self.check(sweep.DeleteStopped, "delete (stopped)", self.docker_like("/bin/sleep", "1000"))
+
+    @long
+    def test_OfDeleteForcedOfARunningOne(self):
+        self.check(sweep.DeleteForcedRunning, "delete --force (running)", self.docker_like("/bin/sleep", "1000"))
+
 
 if __name__ == "__main__":
     main()
