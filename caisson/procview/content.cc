@@ -110,6 +110,8 @@ Result<std::string> Contents::view(const Node& node, pid_t asking) {
       return render_diskstats(g.host("/proc/diskstats"), g.disks());
     case Content::partitions:
       return render_partitions(g.host("/proc/partitions"), g.nest().block_devices);
+    case Content::slabinfo:
+      return render_slabinfo(g.host("/proc/slabinfo"));
     case Content::cpus_online:
       return line_of(list_text(g.cpus()));
     case Content::cpus_offline: {

@@ -30,6 +30,8 @@ std::string render_swaps(std::string_view host_meminfo, const Memory& memory);
 std::string render_vmstat(std::string_view host, std::string_view host_meminfo, const Memory& memory,
                           const Disks& disks);
 
+std::string render_slabinfo(std::string_view host);
+
 // ---- CPUs
 
 // Those of the cpuset, and of them only as many as the quota is worth.

@@ -140,6 +140,13 @@ std::string render_swaps(std::string_view host_meminfo, const Memory& memory) {
   return out;
 }
 
+std::string render_slabinfo(std::string_view host) {
+  std::string out;
+  for (Lines lines(host); lines.next() && out.size() < 4096;)
+    if (lines.line.starts_with("slabinfo") || lines.line.starts_with("#")) out.append(lines.line).append("\n");
+  return out.empty() ? "slabinfo - version: 2.1\n" : out;
+}
+
 std::string render_vmstat(std::string_view host, std::string_view host_meminfo, const Memory& m, const Disks& disks) {
   const MemoryView view = view_memory(host_meminfo, m);
   std::uint64_t in = 0;

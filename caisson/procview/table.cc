@@ -42,6 +42,7 @@ constexpr Row rows[] = {
     view("proc/loadavg", Content::loadavg, "its own tasks"),
     view("proc/meminfo", Content::meminfo, "its limit, the smallest of its cgroup and those above; its use"),
     view("proc/partitions", Content::partitions, "block devices that it was given"),
+    {"proc/slabinfo", Content::slabinfo, S_IFREG | 0400, Over::file, Replay::no, "its head: no cgroup counts caches by name any more"},
     view("proc/stat", Content::stat, "the time its CPUs have worked for it; btime is its start; interrupts are the host's"),
     view("proc/swaps", Content::swaps, "one line with its swap limit and use, or none"),
     view("proc/uptime", Content::uptime, "the age of its first process; the idle time of its CPUs"),
@@ -104,6 +105,8 @@ constexpr Row rows[] = {
            "nf_conntrack_buckets"),
     stored("proc/sys/net/netfilter/nf_conntrack_expect_max", number(0), Replay::no, Over::if_there),
     stored("proc/sys/net/netfilter/nf_conntrack_max", number(0), again, Over::if_there, "nf_conntrack_max"),
+    // In every network namespace, writable by its root, and one switch of the machine.
+    stored("proc/sys/net/netfilter/nf_hooks_lwtunnel", number(0, 1), again, Over::if_there),
     stored("proc/sys/net/nf_conntrack_max", number(0), again, Over::if_there, "nf_conntrack_max"),
     stored("proc/sys/vm/admin_reserve_kbytes", big()),
     stored("proc/sys/vm/compaction_proactiveness", number(0, 100)),

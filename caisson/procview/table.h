@@ -31,6 +31,7 @@ enum class Content : unsigned char {
   swaps,
   partitions,
   vmstat,
+  slabinfo,
   pressure,
   cpus_online,
   cpus_offline,
