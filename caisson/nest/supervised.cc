@@ -1,6 +1,7 @@
 #include "caisson/nest/supervised.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -10,6 +11,7 @@
 #include "caisson/nest/caller.h"
 #include "caisson/nest/gather.h"
 #include "caisson/nest/record.h"
+#include "caisson/nest/shared_settings.h"
 #include "caisson/sys/file.h"
 
 namespace caisson::nest {
@@ -65,13 +67,16 @@ Result<void> learn(Supervised& nest, pid_t init, std::string_view instructions) 
   nest.instructions = parse_instructions(instructions);
   // What was there when it was made may have gone; the rest is still given.
   if (auto devices = gather_granted(nest.instructions.terms.grants)) nest.devices = *std::move(devices);
+  const std::string mountinfo = TRY(sys::read_file("/proc/self/mountinfo"));
+  const std::string cgroup = TRY(sys::read_file(at + "/cgroup"));
+  cgroup::Placement placement = placement_of(cgroup::parse_layout(mountinfo, cgroup));
+  if (const auto done = protect_shared_settings(placement); !done)
+    (void)sys::write_all(STDERR_FILENO, "caisson-supervisor: " + done.error().message() + "\n");
   auto view = empty_view(nest.directory);
   if (!view) return ok();  // below a runtime that made none
   nest.view = *std::move(view);
   nest.view.init = init;
-  const std::string mountinfo = TRY(sys::read_file("/proc/self/mountinfo"));
-  const std::string cgroup = TRY(sys::read_file(at + "/cgroup"));
-  nest.view.placement = placement_of(cgroup::parse_layout(mountinfo, cgroup));
+  nest.view.placement = std::move(placement);
   nest.known.set(nest.view);
   return ok();
 }

@@ -1,5 +1,5 @@
 // bpf(2): loading a program and attaching it to a v2 cgroup.
-// Layer: sys. Used by cgroup for device rules.
+// Layer: sys. Used by cgroup for device rules and nest for settings.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -25,5 +25,10 @@ Result<UniqueFd> bpf_program_by_id(std::uint32_t id);
 // same step; needs Linux 5.6.
 Result<void> attach_device_program(int cgroup, int program, int replaced = -1);
 Result<void> detach_device_program(int cgroup, int program);
+
+// For tasks below this cgroup and their accesses to /proc/sys: BPF_PROG_TYPE_CGROUP_SYSCTL, beside those of others.
+// Where one is attached to this very cgroup already, nothing is done.
+//   errors  os EPERM: not root of the machine; os EINVAL: no such programs in this kernel
+Result<void> attach_sysctl_program(int cgroup, const std::vector<bpf_insn>& program);
 
 }  // namespace caisson::sys

@@ -4,6 +4,8 @@
 #include <linux/capability.h>
 #include <sys/stat.h>
 
+#include <optional>
+
 #include "caisson/nest/arguments.h"
 #include "caisson/nest/record.h"
 #include "caisson/nest/visit.h"
@@ -54,8 +56,10 @@ Result<UniqueFd> make_filesystem(const Call& trapped, Filesystem kind, int shown
 }
 
 Cover Cover::prepare(const Call& trapped, Filesystem kind) {
-  Cover out;
+  Cover out(trapped.nest);
   out.nodes_ = &nodes_of(kind);
+  if (kind == Filesystem::proc)
+    if (auto network = trapped.caller.open("ns/net", O_RDONLY)) out.network_ = *std::move(network);
   const std::string root = kind == Filesystem::proc ? "/proc/" : "/sys/";
   for (const procview::Overmount& node : *out.nodes_) {
     if (!shows(trapped.nest.instructions.terms, root + node.destination)) {
@@ -70,6 +74,9 @@ Cover Cover::prepare(const Call& trapped, Filesystem kind) {
 }
 
 void Cover::put_over(int base) const {
+  std::optional<Visit> visit;
+  if (network_)
+    if (auto entered = Visit::enter(network_.get(), CLONE_NEWNET, *nest_)) visit.emplace(*std::move(entered));
   const std::uint64_t own = mount_id(base);
   for (std::size_t i = 0; i < nodes_->size(); ++i) {
     if (!copies_[i]) continue;

@@ -32,6 +32,9 @@ class Cover {
   void put_over(int base) const;
 
  private:
+  explicit Cover(const Supervised& nest) : nest_(&nest) {}
+  const Supervised* nest_;
+  sys::UniqueFd network_;  // the caller's: each network namespace has files of its own in one and the same proc
   const std::vector<procview::Overmount>* nodes_ = nullptr;
   std::vector<sys::UniqueFd> copies_;
 };
