@@ -4,6 +4,8 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include <string_view>
+
 #include "caisson/nest/handlers/handlers.h"
 
 namespace caisson::nest {
@@ -13,30 +15,39 @@ constexpr TrappedCall table[] = {
     {"mknod", When::device_node, Grant::mknod, handle_mknod, "makes the device nodes that a nest may have"},
     {"mknodat", When::device_node_at, Grant::mknod, handle_mknodat, "makes the device nodes that a nest may have"},
     {"mount", When::new_filesystem, Grant::mount, handle_mount, "a new proc or sysfs shows the nest's view"},
-    {"move_mount", When::by_descriptor, Grant::mount, handle_move_mount, "the same, by the new mount API"},
+    {"move_mount", When::by_descriptor, Grant::mount, handle_move_mount,
+     "a new proc or sysfs that is not mounted yet shows the nest's view"},
     {"umount2", When::not_detaching, Grant::mount, handle_umount,
      "a proc or sysfs goes together with the view over it"},
     {"umount", When::always, Grant::mount, handle_umount, "the same, by 32-bit programs' old call"},
     {"setrlimit", When::always, Grant::rlimit, handle_setrlimit, "raises hard limits up to the supervisor's own"},
-    {"prlimit64", When::new_limit, Grant::rlimit, handle_prlimit, "the same, also of another process of the nest"},
+    {"prlimit64", When::new_limit, Grant::rlimit, handle_prlimit,
+     "raises hard limits, also of another process of the nest"},
     {"setpriority", When::always, Grant::priority, handle_setpriority, "niceness down to -10"},
-    {"init_module", When::always, Grant::modules, handle_init_module, "succeeds if the host's kernel has the module"},
-    {"finit_module", When::always, Grant::modules, handle_finit_module, "succeeds if the host's kernel has the module"},
+    {"init_module", When::always, Grant::modules, handle_init_module,
+     "succeeds if the host's kernel has the module, loaded or built in; none is ever loaded"},
+    {"finit_module", When::always, Grant::modules, handle_finit_module,
+     "succeeds if the host's kernel has the module, loaded or built in; none is ever loaded"},
     {"setxattr", When::always, Grant::trusted_xattr, handle_setxattr<Named::by_path>,
      "sets trusted.overlay.* of the nest's files"},
     {"lsetxattr", When::always, Grant::trusted_xattr, handle_setxattr<Named::link>,
      "sets trusted.overlay.* of the nest's files"},
     {"fsetxattr", When::always, Grant::trusted_xattr, handle_setxattr<Named::by_descriptor>,
      "sets trusted.overlay.* of the nest's files"},
-    {"getxattr", When::always, Grant::trusted_xattr, handle_getxattr<Named::by_path>, "reads them"},
-    {"lgetxattr", When::always, Grant::trusted_xattr, handle_getxattr<Named::link>, "reads them"},
-    {"fgetxattr", When::always, Grant::trusted_xattr, handle_getxattr<Named::by_descriptor>, "reads them"},
-    {"removexattr", When::always, Grant::trusted_xattr, handle_removexattr<Named::by_path>, "removes them"},
-    {"lremovexattr", When::always, Grant::trusted_xattr, handle_removexattr<Named::link>, "removes them"},
-    {"fremovexattr", When::always, Grant::trusted_xattr, handle_removexattr<Named::by_descriptor>, "removes them"},
-    {"listxattr", When::always, Grant::trusted_xattr, handle_listxattr<Named::by_path>, "lists them"},
-    {"llistxattr", When::always, Grant::trusted_xattr, handle_listxattr<Named::link>, "lists them"},
-    {"flistxattr", When::always, Grant::trusted_xattr, handle_listxattr<Named::by_descriptor>, "lists them"},
+    {"getxattr", When::always, Grant::trusted_xattr, handle_getxattr<Named::by_path>, "reads trusted.overlay.*"},
+    {"lgetxattr", When::always, Grant::trusted_xattr, handle_getxattr<Named::link>, "reads trusted.overlay.*"},
+    {"fgetxattr", When::always, Grant::trusted_xattr, handle_getxattr<Named::by_descriptor>, "reads trusted.overlay.*"},
+    {"removexattr", When::always, Grant::trusted_xattr, handle_removexattr<Named::by_path>,
+     "removes trusted.overlay.*"},
+    {"lremovexattr", When::always, Grant::trusted_xattr, handle_removexattr<Named::link>, "removes trusted.overlay.*"},
+    {"fremovexattr", When::always, Grant::trusted_xattr, handle_removexattr<Named::by_descriptor>,
+     "removes trusted.overlay.*"},
+    {"listxattr", When::always, Grant::trusted_xattr, handle_listxattr<Named::by_path>,
+     "lists trusted.overlay.* with the others"},
+    {"llistxattr", When::always, Grant::trusted_xattr, handle_listxattr<Named::link>,
+     "lists trusted.overlay.* with the others"},
+    {"flistxattr", When::always, Grant::trusted_xattr, handle_listxattr<Named::by_descriptor>,
+     "lists trusted.overlay.* with the others"},
     {"sysinfo", When::always, Grant::always, handle_sysinfo, "memory, uptime and load of the nest"},
 };
 
@@ -70,7 +81,49 @@ std::vector<oci::SyscallRule> device_rules(const TrappedCall& call, std::uint32_
   return out;
 }
 
+const char* when_text(When when) {
+  switch (when) {
+    case When::always:
+      return "all";
+    case When::new_filesystem:
+      return "a new file system: no bind, move, remount or propagation";
+    case When::by_descriptor:
+      return "what is moved is a descriptor (`MOVE_MOUNT_F_EMPTY_PATH`)";
+    case When::not_detaching:
+      return "without `MNT_DETACH`";
+    case When::new_limit:
+      return "a new limit is given";
+    case When::device_node:
+    case When::device_node_at:
+      return "device nodes, but the whiteout 0:0";
+  }
+  return "";
+}
+
+bool is_same_line(const TrappedCall& a, const TrappedCall& b) {
+  return a.grant == b.grant && std::string_view(a.summary) == b.summary &&
+         std::string_view(when_text(a.when)) == when_text(b.when);
+}
+
+std::string grant_text(Grant grant) {
+  for (const GrantRow& row : grants())
+    if (row.grant == grant) return "`" + std::string(row.name) + "`";
+  return "every nest";
+}
+
 }  // namespace
+
+std::string trapped_text() {
+  std::string out = "| calls | of these | grant | what the supervisor does |\n| --- | --- | --- | --- |\n";
+  for (std::size_t i = 0; i < std::size(table); ++i) {
+    const TrappedCall& row = table[i];
+    out.append(i > 0 && is_same_line(table[i - 1], row) ? ", " : "| ").append("`").append(row.name).append("`");
+    if (i + 1 < std::size(table) && is_same_line(row, table[i + 1])) continue;
+    out.append(" | ").append(when_text(row.when)).append(" | ").append(grant_text(row.grant));
+    out.append(" | ").append(row.summary).append(" |\n");
+  }
+  return out;
+}
 
 std::span<const TrappedCall> trapped_calls() { return table; }
 

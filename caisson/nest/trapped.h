@@ -1,6 +1,6 @@
-// The system calls that a nest's supervisor answers: the one table. The filter, the decoder and the tests derive from
-// it. Layer: nest (pure). Used by plan_seccomp.cc and supervisor.cc. Nothing that must be refused rests on it (DESIGN
-// D1). SPDX-License-Identifier: Apache-2.0
+// The system calls that a nest's supervisor answers: the one table. The filter, the decoder, the guide and the tests
+// derive from it. Layer: nest (pure). Used by plan_seccomp.cc and supervisor.cc. Nothing that must be refused rests on
+// it (DESIGN D1). SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <cstdint>
@@ -39,5 +39,8 @@ std::span<const TrappedCall> trapped_calls();
 
 // The rules of one row: what is trapped, and what of the same call is let through.
 std::vector<oci::SyscallRule> rules_of(const TrappedCall& call);
+
+// The table as Markdown, for docs/guide/trapped-calls.md.
+std::string trapped_text();
 
 }  // namespace caisson::nest
