@@ -108,7 +108,8 @@ class Engine:
         """A sandbox on the host's files, or on a root of the suite's with our runtime bound in, under each of its names."""
         root = debian_root(self.suite) if self.suite else None
         binds = [(str(p), str(p)) for p in {self.runtime, self.runtime.resolve(), self.nest} if p] if root else []
-        self.sandbox = Sandbox(self.name, root=root, binds=binds, tmpfs=["/run", "/dev/shm", "/tmp", *hidden])
+        self.sandbox = Sandbox(self.name, root=root, binds=binds, tmpfs=["/run", "/dev/shm", "/tmp", *hidden],
+                               for_users=self.user is not None)
         if self.expected not in self.version():
             raise Unavailable(f"Debian {self.suite} has another version now: {self.version()}")
 

@@ -1,8 +1,11 @@
 # podman as a user of the machine who is not root: ids from /etc/subuid, no cgroups but its own, a network by a helper.
 # Layer: tests. Used by podman4_rootless_test.py and podman5_rootless_test.py.
 # SPDX-License-Identifier: Apache-2.0
+import os
+import shutil
+
 from engine import Podman4, Podman5, tool
-from sandbox import Unavailable
+from sandbox import Unavailable, open_to_all
 
 UID = 1234
 # /dev is the host's: nodes for everybody are the sandbox's own, bound over them.
@@ -43,6 +46,19 @@ class Rootless:
         tool("setpriv", "util-linux")
         tool("newuidmap", "uidmap")
         super().start()
+
+    def enter_sandbox(self, *hidden):
+        """A runtime that lies below a directory of root's own is copied to where the user may go."""
+        super().enter_sandbox(*hidden)
+        if open_to_all(self.runtime):
+            return
+        place = self.sandbox.data / "runtime"
+        place.mkdir(mode=0o755)
+        shutil.copy(self.runtime.resolve(), place / "caisson")
+        for name in ("runtime", "nest"):
+            if getattr(self, name):
+                os.symlink("caisson", place / getattr(self, name).name)
+                setattr(self, name, place / getattr(self, name).name)
 
     def load_image(self):
         data, home = self.sandbox.data, self.sandbox.data / "home"

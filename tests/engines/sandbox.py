@@ -120,10 +120,17 @@ def cache_directory():
     return path
 
 
-def work_directory(name):
+def open_to_all(path):
+    """Whether every user may go there: the tree may lie below a directory of root's own."""
+    return all(directory.stat().st_mode & 0o001 for directory in pathlib.Path(path).resolve().parents)
+
+
+def work_directory(name, for_users):
     """A new directory on a file system that overlayfs accepts as an upper layer."""
     for base in (SOURCE / "out", pathlib.Path("/var/tmp")):
         base.mkdir(exist_ok=True)
+        if for_users and not open_to_all(base / name):
+            continue
         kind = subprocess.run(["stat", "-f", "-c", "%T", base], capture_output=True, text=True, check=True).stdout.strip()
         if kind not in ("overlayfs", "tmpfs", "fuseblk", "nfs"):
             path = base / f"{PREFIX}{os.getpid()}-{name}"
@@ -206,14 +213,17 @@ class Terminal:
 
 
 class Sandbox:
-    """`root`: a directory to use as /, copied on write; else the host's, with /etc, /run, ... private."""
+    """`root`: a directory to use as /, copied on write; else the host's, with /etc, /run, ... private.
 
-    def __init__(self, name, root=None, binds=(), tmpfs=("/run", "/dev/shm", "/tmp")):
+    `for_users`: its directory is one that also those may enter who are not root.
+    """
+
+    def __init__(self, name, root=None, binds=(), tmpfs=("/run", "/dev/shm", "/tmp"), for_users=False):
         if os.geteuid() != 0:
             raise Unavailable("needs root: namespaces, mounts and cgroups of its own")
         sweep()
         self.name = f"{PREFIX}{os.getpid()}-{name}"
-        self.work = work_directory(name)
+        self.work = work_directory(name, for_users)
         self.data = self.work / "data"  # the same path inside and outside
         self.data.mkdir()
         self.cgroups, self.unshare, self.control = [], None, None
