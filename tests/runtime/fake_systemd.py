@@ -310,6 +310,23 @@ class FakeSystemd(threading.Thread):
                 os.rmdir(mount + self.path_of(name, given))
         return self.end_job(link, call, name, self.results.pop(0) if self.results else "done")
 
+    def collect(self):
+        """What systemd does by itself: a scope without a process is over."""
+        for name, properties in list(self.units.items()):
+            directories = [mount + self.path_of(name, dict(properties)) for mount in self.mounts()]
+            if not name.endswith(".scope") or any(self.populated(directory) for directory in directories):
+                continue
+            self.units.pop(name, None)
+            for directory in directories:
+                with contextlib.suppress(OSError):
+                    os.rmdir(directory)
+
+    @staticmethod
+    def populated(directory):
+        with contextlib.suppress(OSError), open(f"{directory}/cgroup.procs") as procs:
+            return bool(procs.read())
+        return False
+
     def ResetFailedUnit(self, link, call, name):
         if name not in self.exists and name not in self.units:
             return self.refuse(link, call, f"{SERVICE}.NoSuchUnit", f"Unit {name} not loaded.")

@@ -5,9 +5,11 @@ SPDX-License-Identifier: Apache-2.0
 """
 import contextlib
 import os
+import random
 import shutil
 import signal
 import subprocess
+import time
 import unittest
 
 from fake_systemd import FakeSystemd, message_bus
@@ -224,6 +226,54 @@ class Refusals(Systemd):
 
 
 @unittest.skipUnless(shutil.which("dbus-daemon"), "machine: no dbus-daemon")
+class KilledAtAnyMoment(Systemd):
+    """SIGKILL to the runtime; then `delete --force` takes all away, and a container of the same name can be made."""
+
+    MOMENTS = 150 if LONG else 12
+
+    def setUp(self):
+        super().setUp()
+        seed = int(os.environ.get("CAISSON_KILL_SEED") or random.randrange(1 << 32))
+        print(f"CAISSON_KILL_SEED={seed}", flush=True)
+        self.chance = random.Random(seed)
+
+    def no_unit(self):
+        self.systemd.collect()
+        return not self.systemd.units
+
+    def aftermath(self, c, when):
+        answer = self.runtime("state", c.id, rc=None)
+        self.assertTrue(answer.rc == 0 or "does not exist" in answer.said, f"{when}: {answer}")
+        c.delete("--force")
+        wait_until(self.no_unit, f"no unit is left, {when}")
+        self.assert_nothing_left(when)
+        self.runtime("run", "--detach", "--bundle", c.bundle, c.id)
+        c.delete("--force")
+        wait_until(self.no_unit, f"no unit is left after another life, {when}")
+        self.assert_nothing_left(f"after another life, {when}")
+
+    def killed(self, *command, longest):
+        delay = self.chance.uniform(0, longest)
+        call = self.begin(*command)
+        time.sleep(delay)
+        call.process.kill()
+        call.wait()
+        return f"killed {delay * 1000:.2f} ms after the begin of {command[0]}"
+
+    def test_OfCreate(self):
+        c = self.scope("/bin/sleep", "1000")
+        c.write()
+        for _ in range(self.MOMENTS):
+            self.aftermath(c, self.killed("run", "--detach", "--bundle", c.bundle, c.id, longest=0.03))
+
+    def test_OfDelete(self):
+        c = self.scope("/bin/sleep", "1000")
+        c.write()
+        for _ in range(self.MOMENTS // 2):
+            self.runtime("run", "--detach", "--bundle", c.bundle, c.id)
+            self.aftermath(c, self.killed("delete", "--force", c.id, longest=0.015))
+
+
 class OnABus(Systemd):
     def make_systemd(self):
         stack = contextlib.ExitStack()
