@@ -187,14 +187,6 @@ bool lists_module(std::string_view paths, std::string_view name) {
   return false;
 }
 
-bool lists_mount(std::string_view mountinfo, std::uint64_t id) {
-  while (!mountinfo.empty()) {
-    std::string_view line = take_line(mountinfo);
-    if (is_number(take_word(line), id)) return true;
-  }
-  return false;
-}
-
 Children children_of(std::string_view mountinfo, std::uint64_t id) {
   Children out;
   while (!mountinfo.empty()) {

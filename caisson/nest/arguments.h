@@ -78,7 +78,6 @@ bool lists_module(std::string_view paths, std::string_view name);
 
 // ---- /proc/PID/mountinfo. source: proc_pid_mountinfo(5)
 
-bool lists_mount(std::string_view mountinfo, std::uint64_t id);
 // Mounts of the view on the mount `id`, and others there.
 struct Children {
   int view = 0;

@@ -33,7 +33,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     must(name.find('/') == std::string::npos && name.find('.') == std::string::npos);
   must(nest::visible_attributes(text).size() <= size + 1);
   (void)nest::lists_module(text, "overlay");
-  (void)nest::lists_mount(text, number);
   (void)nest::children_of(text, number);
   return 0;
 }

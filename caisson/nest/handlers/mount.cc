@@ -48,6 +48,7 @@ Answer mount_view(Call& trapped, Filesystem kind) {
     filesystem = *std::move(made);
   }
   const Cover cover = Cover::prepare(trapped, kind);
+  const bool covered = !mounted && cover.put_over_unseen(filesystem.get());
   if (!trapped.begin(mounted ? trapped.slot.marks[0] : before)) return Answer::native();
   auto visit = Visit::enter(mounts->get(), CLONE_NEWNS, trapped.nest);
   if (!visit) return Answer::native();
@@ -56,7 +57,7 @@ Answer mount_view(Call& trapped, Filesystem kind) {
                         MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
     if (r < 0) return Answer::fail(static_cast<int>(-r));
   }
-  cover.put_over(mounted ? target->get() : filesystem.get());
+  if (!covered) cover.put_over(mounted ? target->get() : filesystem.get());
   return Answer::success();
 }
 

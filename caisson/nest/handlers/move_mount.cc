@@ -59,11 +59,10 @@ Answer handle_move_mount(Call& trapped) {
   if (!magic || (*magic != PROC_SUPER_MAGIC && *magic != SYSFS_MAGIC)) return Answer::native();
   if (!is_empty_text(caller, trapped.argument(1))) return Answer::native();
   auto mounts = caller.open("ns/mnt", O_RDONLY);
-  auto mountinfo = sys::read_file("/proc/" + std::to_string(caller.pid()) + "/mountinfo");
   auto target = target_of(trapped);
-  if (!mounts || !mountinfo || !target || !may_mount(trapped, mounts->get(), mounts->get())) return Answer::native();
+  if (!mounts || !target || !may_mount(trapped, mounts->get(), mounts->get())) return Answer::native();
   // What is mounted already moves with all that is on it, or a predecessor of ours has mounted it.
-  const bool mounted = lists_mount(*mountinfo, mount_id(from->get()));
+  const bool mounted = is_attached(from->get());
   if (mounted && !trapped.resumed()) return Answer::native();
 
   const Cover cover = Cover::prepare(trapped, *magic == PROC_SUPER_MAGIC ? Filesystem::proc : Filesystem::sysfs);

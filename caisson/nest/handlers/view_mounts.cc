@@ -12,6 +12,7 @@
 #include "caisson/sys/file.h"
 #include "caisson/sys/mount.h"
 #include "caisson/sys/path.h"
+#include "caisson/sys/raw.h"
 
 namespace caisson::nest {
 namespace {
@@ -31,6 +32,13 @@ const std::vector<procview::Overmount>& nodes_of(Filesystem kind) {
 std::uint64_t mount_id(int fd) {
   struct statx status{};
   return ::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &status) == 0 ? status.stx_mnt_id : 0;
+}
+
+bool is_attached(int fd) {
+  const long parent = sys::raw::call(SYS_openat, fd, "..", O_PATH | O_CLOEXEC);
+  if (parent < 0) return false;
+  const UniqueFd held(static_cast<int>(parent));
+  return mount_id(held.get()) != mount_id(fd);
 }
 
 bool may_mount(const Call& trapped, int mounts, int shown) {
@@ -71,6 +79,15 @@ Cover Cover::prepare(const Call& trapped, Filesystem kind) {
     out.copies_.push_back(copy ? *std::move(copy) : UniqueFd());
   }
   return out;
+}
+
+bool Cover::put_over_unseen(int filesystem) const {
+  for (std::size_t i = 0; i < nodes_->size(); ++i) {
+    if (!copies_[i]) continue;
+    auto done = sys::attach_mount(copies_[i].get(), filesystem, (*nodes_)[i].destination.c_str());
+    if (!done && done.error().code() == EINVAL) return false;
+  }
+  return true;
 }
 
 void Cover::put_over(int base) const {

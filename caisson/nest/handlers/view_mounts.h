@@ -17,6 +17,9 @@ namespace caisson::nest {
 // Which mount a path leads to: another number after a successful mount. source: statx(2), STATX_MNT_ID
 std::uint64_t mount_id(int fd);
 
+// Whether the mount that `fd` is the root of is mounted somewhere.
+bool is_attached(int fd);
+
 // Root of its user namespace, which owns its mounts and what the file system shows: all else the kernel decides.
 bool may_mount(const Call& trapped, int mounts, int shown);
 
@@ -28,7 +31,10 @@ Result<sys::UniqueFd> make_filesystem(const Call& trapped, procview::Filesystem 
 class Cover {
  public:
   static Cover prepare(const Call& trapped, procview::Filesystem kind);
-  // Over the nodes of the mount `base`, in whose namespace we are; what a predecessor has covered stays.
+  // Over the nodes of a file system of ours that nobody else has seen yet. False: before Linux 6.15 nothing can be
+  // mounted on what is not mounted itself.
+  bool put_over_unseen(int filesystem) const;
+  // Over the nodes of the mount `base`, in whose namespace we are; what is covered already stays.
   void put_over(int base) const;
 
  private:
