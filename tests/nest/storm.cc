@@ -1,6 +1,6 @@
-// storm SEED COUNT: makes COUNT attempts, each in a process of its own, and says which were allowed that must not be.
-// Layer: test program, linked with nothing. Users: tests/nest/storm_test.py, which runs it as root of a nest.
-// SPDX-License-Identifier: Apache-2.0
+// storm SEED COUNT [--verbose] [--trapped]: makes COUNT attempts, each in a process of its own, and says which were
+// allowed that must not be. Layer: test program, linked with nothing. Users: tests/nest/storm_test.py, which runs it as
+// root of a nest. SPDX-License-Identifier: Apache-2.0
 //
 // Prints "escape WHAT" for each that must fail and did not, and last "attempts N allowed M".
 #include "storm.h"
@@ -13,6 +13,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 
 namespace storm {
 
@@ -46,11 +47,19 @@ enum Verdict { refused = 0, allowed = 1, escaped = 2 };
   ::_exit(escape ? escaped : outcome.result >= 0 ? allowed : refused);
 }
 
-int run(std::uint64_t seed, int count, bool verbose) {
+struct Options {
+  bool verbose = false;
+  bool only_trapped = false;
+};
+
+int run(std::uint64_t seed, int count, const Options& options) {
   const World world = look_around();
   std::vector<Family> families;
-  for (const auto& some : {mount_families(), file_families(), call_families()})
-    families.insert(families.end(), some.begin(), some.end());
+  if (options.only_trapped)
+    families.assign(trapped_families().begin(), trapped_families().end());
+  else
+    for (const auto& some : {mount_families(), file_families(), call_families()})
+      families.insert(families.end(), some.begin(), some.end());
   ::mkdir("/tmp/storm", 0755);
   int verdicts[3] = {};
   for (int i = 0; i < count; ++i) {
@@ -58,7 +67,7 @@ int run(std::uint64_t seed, int count, bool verbose) {
     for (int warm = 0; warm < 4; ++warm) random.next();
     const Family& family = families[static_cast<std::size_t>(i) % families.size()];
     const pid_t child = ::fork();
-    if (child == 0) make_one(random, world, family, verbose);
+    if (child == 0) make_one(random, world, family, options.verbose);
     int status = 0;
     // As pid 1 of the nest, orphans of an attempt arrive here too.
     while (::waitpid(-1, &status, 0) != child) continue;
@@ -75,8 +84,13 @@ int run(std::uint64_t seed, int count, bool verbose) {
 
 int main(int argc, char** argv) {
   if (argc < 3) {
-    std::fprintf(stderr, "usage: storm SEED COUNT [--verbose]\n");
+    std::fprintf(stderr, "usage: storm SEED COUNT [--verbose] [--trapped]\n");
     return 2;
   }
-  return storm::run(std::strtoull(argv[1], nullptr, 10), std::atoi(argv[2]), argc > 3);
+  storm::Options options;
+  for (int i = 3; i < argc; ++i) {
+    options.verbose |= std::string_view(argv[i]) == "--verbose";
+    options.only_trapped |= std::string_view(argv[i]) == "--trapped";
+  }
+  return storm::run(std::strtoull(argv[1], nullptr, 10), std::atoi(argv[2]), options);
 }

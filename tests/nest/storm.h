@@ -51,5 +51,6 @@ struct Family {
 std::span<const Family> mount_families();
 std::span<const Family> file_families();
 std::span<const Family> call_families();
+std::span<const Family> trapped_families();
 
 }  // namespace storm

@@ -25,7 +25,7 @@ DELEGATED = ("cgroup.subtree_control", "cgroup.clone_children", "cgroup.max.dept
 
 def storm_path():
     sources = sorted(os.path.join(HERE, name) for name in os.listdir(HERE) if name.startswith("storm") and name.endswith(".cc"))
-    return built("CAISSON_TEST_STORM", "nest_storm", sources, "-static")
+    return built("CAISSON_TEST_STORM", "nest_storm", sources, "-static", "-pthread")
 
 
 def read(path):
@@ -80,11 +80,11 @@ class Storm(NestTest):
             file.write("as it was\n")
         self.canaries.append(path)
 
-    def storm(self, *, engine_root):
+    def storm(self, *, engine_root, attempts=ATTEMPTS, flags=(), watch=lambda nest: None):
         self.bystander = subprocess.Popen(["sleep", "1000"])
         self.addCleanup(lambda: (self.bystander.kill(), self.bystander.wait()))
         self.canaries = []
-        nest = self.nest("/storm", SEED, str(ATTEMPTS))
+        nest = self.nest("/storm", SEED, str(attempts), *flags)
         shutil.copy(storm_path(), os.path.join(nest.rootfs, "storm"))
         if engine_root:
             self.overlay(nest)
@@ -96,16 +96,16 @@ class Storm(NestTest):
         nest.create()
         before = self.host(nest)
         nest.start()
-        wait_until(lambda: self.reap() or nest.status() == "stopped", "the end of the storm", seconds=560)
+        wait_until(lambda: watch(nest) or self.reap() or nest.status() == "stopped", "the end of the storm", seconds=560)
         after = self.host(nest)
         lines = nest.output.out().splitlines()
-        self.assertTrue(lines and lines[-1].startswith(f"attempts {ATTEMPTS} "), lines[-20:])
+        self.assertTrue(lines and lines[-1].startswith(f"attempts {attempts} "), lines[-20:])
         self.assertEqual([line for line in lines if line.startswith("escape")], [])
         changed = {name: (old, after.get(name)) for name, old in before.items() if after.get(name) != old}
         self.assertEqual(changed, {})
         # A storm in which nothing was allowed, or that saw no files to write, has tested nothing.
         allowed = int(lines[-1].split()[3])
-        self.assertGreater(allowed, ATTEMPTS // 40, lines[-2:])
+        self.assertGreater(allowed, attempts // 40, lines[-2:])
         self.assertGreater(int(lines[-2].split()[1]), 100, lines[-2])
         nest.delete()
         if engine_root:

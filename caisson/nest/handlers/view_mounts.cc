@@ -4,11 +4,8 @@
 #include <linux/capability.h>
 #include <sys/stat.h>
 
-#include <optional>
-
 #include "caisson/nest/arguments.h"
 #include "caisson/nest/record.h"
-#include "caisson/nest/visit.h"
 #include "caisson/sys/file.h"
 #include "caisson/sys/mount.h"
 #include "caisson/sys/path.h"
@@ -81,7 +78,15 @@ Cover Cover::prepare(const Call& trapped, Filesystem kind) {
   return out;
 }
 
+std::optional<Visit> Cover::enter_network() const {
+  std::optional<Visit> out;
+  if (network_)
+    if (auto entered = Visit::enter(network_.get(), CLONE_NEWNET, *nest_)) out.emplace(*std::move(entered));
+  return out;
+}
+
 bool Cover::put_over_unseen(int filesystem) const {
+  const std::optional<Visit> visit = enter_network();
   for (std::size_t i = 0; i < nodes_->size(); ++i) {
     if (!copies_[i]) continue;
     auto done = sys::attach_mount(copies_[i].get(), filesystem, (*nodes_)[i].destination.c_str());
@@ -91,9 +96,7 @@ bool Cover::put_over_unseen(int filesystem) const {
 }
 
 void Cover::put_over(int base) const {
-  std::optional<Visit> visit;
-  if (network_)
-    if (auto entered = Visit::enter(network_.get(), CLONE_NEWNET, *nest_)) visit.emplace(*std::move(entered));
+  const std::optional<Visit> visit = enter_network();
   const std::uint64_t own = mount_id(base);
   for (std::size_t i = 0; i < nodes_->size(); ++i) {
     if (!copies_[i]) continue;

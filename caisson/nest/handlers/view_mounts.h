@@ -4,11 +4,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "caisson/nest/handlers/handlers.h"
+#include "caisson/nest/visit.h"
 #include "caisson/procview/procview.h"
 #include "caisson/sys/unique_fd.h"
 
@@ -39,6 +41,8 @@ class Cover {
 
  private:
   explicit Cover(const Supervised& nest) : nest_(&nest) {}
+  std::optional<Visit> enter_network() const;
+
   const Supervised* nest_;
   sys::UniqueFd network_;  // the caller's: each network namespace has files of its own in one and the same proc
   const std::vector<procview::Overmount>* nodes_ = nullptr;
