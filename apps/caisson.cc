@@ -12,11 +12,12 @@
 #include "caisson/runtime/main.h"
 #include "caisson/shim/shim.h"
 #include "caisson/sys/file.h"
+#include "caisson/tree/main.h"
 
 namespace {
 
 struct Program {
-  std::string_view name;     // the file's
+  std::string_view name;     // the file's, or empty
   std::string_view command;  // of caisson
   int (*main)(int argc, char** argv);
 };
@@ -26,6 +27,7 @@ constexpr Program programs[] = {
     {"caisson-nest", "nest", caisson::nest::nest_main},
     {"caisson-shim", "", caisson::shim::shim_main},
     {"caisson-supervisor", "", caisson::nest::supervisor_main},
+    {"", "tree", caisson::tree::tree_main},
     // Names that podman knows to write JSON logs: a link to us in a private directory may have one.
     {"runc", "", caisson::runtime::runtime_main},
     {"crun", "", caisson::runtime::runtime_main},
@@ -34,7 +36,8 @@ constexpr Program programs[] = {
 constexpr std::string_view usage =
     "usage: caisson COMMAND ...\n\n"
     "  runtime   a strict OCI runtime; also started by the name caisson-runtime\n"
-    "  nest      an OCI runtime whose containers can hold container engines; also by the name caisson-nest\n\n"
+    "  nest      an OCI runtime whose containers can hold container engines; also by the name caisson-nest\n"
+    "  tree      draw containers inside containers, and their processes with pid and uid at every level\n\n"
     "`caisson COMMAND --help` tells more.\n";
 
 // Memory is gone: whoever waits for us must read why, and nothing can be allocated to say it.
@@ -53,11 +56,18 @@ int main(int argc, char** argv) {
   std::string_view name = argc > 0 ? argv[0] : "";
   name.remove_prefix(name.rfind('/') + 1);  // npos + 1 is 0
   for (const Program& program : programs)
-    if (name == program.name) return program.main(argc, argv);
-  const std::string_view command = argc > 1 ? argv[1] : "";
+    if (!name.empty() && name == program.name) return program.main(argc, argv);
+  std::string_view command = argc > 1 ? argv[1] : "";
+  const bool asked = command == "--help" || command == "-h" || command == "help";
+  char help[] = "--help";
+  char* told[] = {argv[0], argv[0], help, nullptr};
+  if (asked && argc > 2) {  // `caisson help tree` is `caisson tree --help`
+    command = argv[2];
+    argc = 3;
+    argv = told;
+  }
   for (const Program& program : programs)
     if (!command.empty() && command == program.command) return program.main(argc - 1, argv + 1);
-  const bool asked = command == "--help" || command == "-h" || command == "help";
   (void)caisson::sys::write_all(asked ? STDOUT_FILENO : STDERR_FILENO, usage);
   return asked ? 0 : 1;
 }

@@ -1,4 +1,5 @@
-"""The commands and flags of caisson-runtime, read from what `caisson-runtime help` prints: that is the one table there is.
+"""The commands and flags of caisson-runtime, and of the commands of caisson itself, read from what their `help` prints: that is
+the one table there is.
 
 Layer: packaging (build time). Users: generate.py and tests/packaging.
 SPDX-License-Identifier: Apache-2.0
@@ -7,6 +8,9 @@ import dataclasses
 import os
 import re
 import subprocess
+
+
+PROGRAMS = ("runtime", "nest")  # of `caisson`: they have manual pages and completions as programs
 
 
 @dataclasses.dataclass
@@ -58,6 +62,7 @@ class Command:
 class Program:
     flags: list
     commands: list
+    own: list  # of `caisson` itself, beside the programs that it is
 
 
 def sections(text):
@@ -96,7 +101,14 @@ def ask(program, *words):
     return subprocess.run([program, *words], capture_output=True, text=True, check=True, env=env).stdout
 
 
+def read_own(caisson):
+    """Commands that have a table as the runtime's have; the other rows of `caisson help` are programs."""
+    rows = [line.split(None, 1) for line in ask(caisson, "help").splitlines() if re.match(r"  \w", line)]
+    return [read_command(caisson, *row) for row in rows if row[0] not in PROGRAMS]
+
+
 def read_program(program):
     parts = sections(ask(program, "help"))
     return Program(read_flags(parts["GLOBAL OPTIONS"]),
-                   [read_command(program, *row) for row in columns(parts["COMMANDS"])])
+                   [read_command(program, *row) for row in columns(parts["COMMANDS"])],
+                   read_own(os.path.join(os.path.dirname(program), "caisson")))

@@ -45,6 +45,31 @@ _caisson_value() {
   esac
 }
 
+# A command of caisson's own. What follows its arguments is another program's.
+_caisson_own() {
+  local i at word=$2 flag='' flags valued names_container
+  _caisson_table "caisson-$1"
+  for ((i = 2; i < COMP_CWORD; i++)); do
+    at=${COMP_WORDS[i]} flag=''
+    if [[ " $valued " == *" $at "* ]]; then
+      [[ ${COMP_WORDS[i + 1]} == = ]] && ((i++))
+      flag=$at
+      ((++i))
+    elif [[ $at != -* || $at == -- ]]; then
+      compopt -o default 2>/dev/null
+      return
+    fi
+  done
+  [[ $word == = ]] && word=
+  if [[ -n $flag && $i -gt $COMP_CWORD ]] || [[ -n $flag && $i -eq $COMP_CWORD && ${COMP_WORDS[COMP_CWORD - 1]} == = ]]; then
+    _caisson_value "caisson-$1" "$flag"
+  elif [[ $word == -* ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$word")
+  elif [[ $1 == trace ]]; then
+    mapfile -t COMPREPLY < <(compgen -c -- "$word")
+  fi
+}
+
 _caisson() {
   local word=${COMP_WORDS[COMP_CWORD]} program=${COMP_WORDS[0]} commands='%(commands)s'
   local flags valued names_container command='' flag='' root='' arguments=0 i=1 at
@@ -52,7 +77,11 @@ _caisson() {
   case ${program##*/} in
     caisson)
       if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'runtime nest help' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'runtime nest %(own)s help' -- "$word")
+        return
+      fi
+      if [[ " %(own)s " == *" ${COMP_WORDS[1]} "* ]]; then
+        _caisson_own "${COMP_WORDS[1]}" "$word"
         return
       fi
       [[ ${COMP_WORDS[1]} == nest ]] && commands+=' %(nest)s'
@@ -110,6 +139,7 @@ complete -F _caisson caisson caisson-runtime caisson-nest
 def bash_table(program):
     rows = [("''", program.flags, False)] + [("|".join(c.names), c.flags, c.takes_id) for c in program.commands]
     rows.append(("|".join(NEST_COMMANDS), [], False))
+    rows += [(f"caisson-{c.name}", c.flags, False) for c in program.own]
     out = []
     for name, flags, takes_id in rows:
         valued = words_of([flag for flag in flags if flag.takes_value])
@@ -119,7 +149,8 @@ def bash_table(program):
 
 def bash_values(program):
     out = []
-    for name, flags in [("", program.flags)] + [(c.name, c.flags) for c in program.commands]:
+    for name, flags in [("", program.flags)] + [(c.name, c.flags) for c in program.commands] + [
+            (f"caisson-{c.name}", c.flags) for c in program.own]:
         for flag in flags:
             if flag.choices:
                 action = f"compgen -W '{' '.join(flag.choices)}'"
@@ -135,7 +166,7 @@ def bash_values(program):
 def bash(program):
     commands = " ".join(name for c in program.commands for name in c.names) + " help"
     return BASH % {"made": MADE, "spdx": SPDX, "table": bash_table(program), "values": bash_values(program),
-                   "commands": commands, "nest": " ".join(NEST_COMMANDS)}
+                   "commands": commands, "nest": " ".join(NEST_COMMANDS), "own": " ".join(c.name for c in program.own)}
 
 
 # zsh: one _arguments specification a flag.
@@ -181,7 +212,13 @@ _caisson() {
   if [[ ${words[1]:t} != caisson ]]; then
     _caisson_of_program
   elif ((CURRENT == 2)); then
-    _values command 'runtime[a strict OCI runtime]' 'nest[containers that can hold container engines]'
+    _values command 'runtime[a strict OCI runtime]' 'nest[containers that can hold container engines]' %(own)s
+  elif [[ $words[2] == (%(own_names)s) ]]; then
+    shift words
+    ((CURRENT--))
+    case $words[1] in
+%(own_cases)s
+    esac
   else
     _caisson_program="$words[1] $words[2]"
     shift words
@@ -225,6 +262,12 @@ def zsh_case(command):
     return f"    {'|'.join(command.names)})\n      _arguments \\\n        " + " \\\n        ".join(specs) + " && ret=0\n      ;;"
 
 
+def zsh_own(command):
+    rest = "'*::command:_normal'" if command.name == "trace" else "'1:process or container:'"
+    return f"      {command.name})\n        _arguments \\\n          " + " \\\n          ".join(
+        [zsh_flag(flag) for flag in command.flags] + [rest]) + "\n        ;;"
+
+
 def zsh(program):
     names = [(name, c.summary) for c in program.commands for name in c.names]
     return ZSH % {
@@ -233,6 +276,9 @@ def zsh(program):
         "nest": " ".join(f"'{name}:{zsh_text(text)}'" for name, text in NEST_COMMANDS.items()),
         "globals": "\n".join(f"    {zsh_flag(flag)} \\" for flag in program.flags),
         "cases": "\n".join(zsh_case(c) for c in program.commands),
+        "own": " ".join(f"'{c.name}[{zsh_text(c.summary)}]'" for c in program.own),
+        "own_names": "|".join(c.name for c in program.own),
+        "own_cases": "\n".join(zsh_own(c) for c in program.own),
     }
 
 
@@ -262,7 +308,7 @@ FISH_NEST = f"""# fish completion for caisson-nest: the runtime's, and its own c
 
 complete -c caisson-nest -w caisson-runtime
 """ + "".join(f"complete -c caisson-nest -n __fish_use_subcommand -a {name} -d {fish_text(text)}\n" for name, text in NEST_COMMANDS.items())
-FISH_CAISSON = f"""# fish completion for caisson: which program it is to be.
+FISH_CAISSON = f"""# fish completion for caisson: which program it is to be, and its own commands.
 {SPDX}
 
 complete -c caisson -f -n __fish_use_subcommand -a runtime -d 'a strict OCI runtime'
@@ -270,14 +316,22 @@ complete -c caisson -f -n __fish_use_subcommand -a nest -d 'containers that can 
 """
 
 
-def fish_flag(flag, condition):
+def fish_flag(flag, condition, program="caisson-runtime"):
     value = ""
     if flag.choices:
         value = f" -x -a '{' '.join(flag.choices)}'"
     elif flag.takes_value:
         value = {"directory": " -x -a '(__fish_complete_directories)'", "file": " -r -F", "": " -x"}[flag.kind]
     short = f" -s {flag.alias}" if flag.alias else ""
-    return f"complete -c caisson-runtime -n {condition} -l {flag.name}{short}{value} -d {fish_text(flag.help)}"
+    return f"complete -c {program} -n {condition} -l {flag.name}{short}{value} -d {fish_text(flag.help)}"
+
+
+def fish_caisson(program):
+    lines = []
+    for command in program.own:
+        lines.append(f"complete -c caisson -n __fish_use_subcommand -a {command.name} -d {fish_text(command.summary)}")
+        lines += [fish_flag(flag, f"'__fish_seen_subcommand_from {command.name}'", "caisson") for flag in command.flags]
+    return FISH_CAISSON + "\n".join(lines) + "\n"
 
 
 def fish(program):

@@ -57,6 +57,9 @@ def page(template, program, version, date):
         "GLOBAL_OPTIONS": "".join(flag_entry(flag) for flag in program.flags).rstrip("\n"),
         "COMMANDS": "".join(command_section(command) for command in program.commands).rstrip("\n"),
     }
+    for command in program.own:
+        entries = "".join(flag_entry(flag) for flag in command.flags if flag.name != "help")
+        values[f"{command.name.upper()}_OPTIONS"] = entries.rstrip("\n")
     return fold(re.sub(r"@([A-Z_]+)@", lambda found: values[found[1]], template))
 
 
@@ -70,7 +73,7 @@ def main(executable, version, epoch, templates, out):
     files["completions/_caisson"] = completions.zsh(program)
     files["completions/caisson-runtime.fish"] = completions.fish(program)
     files["completions/caisson-nest.fish"] = completions.FISH_NEST
-    files["completions/caisson.fish"] = completions.FISH_CAISSON
+    files["completions/caisson.fish"] = completions.fish_caisson(program)
     for name, text in files.items():
         path = pathlib.Path(out, name)
         path.parent.mkdir(parents=True, exist_ok=True)

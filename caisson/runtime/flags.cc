@@ -142,11 +142,12 @@ Result<void> parse_global(std::span<const Flag> flags, std::span<const std::stri
   return LineReader(flags, out).read(line, After::arguments);
 }
 
-Result<void> parse_command(const Command& command, std::span<const std::string> line, Arguments& out) {
+Result<void> parse_command(const Command& command, std::span<const std::string> line, Arguments& out,
+                           std::string_view name) {
   TRY(LineReader(command.flags, out).read(line, command.after));
   if (out.on("help")) return ok();
   const std::size_t count = out.rest().size();
-  const std::string who = std::string(program) + ": \"" + std::string(command.name) + "\" requires ";
+  const std::string who = std::string(name) + ": \"" + std::string(command.name) + "\" requires ";
   if (command.least == command.most && count != command.least)
     return invalid(who + "exactly " + std::to_string(command.least) + " argument(s)");
   if (count < command.least) return invalid(who + "a minimum of " + std::to_string(command.least) + " argument(s)");
@@ -208,9 +209,9 @@ std::string global_help(std::span<const Flag> flags, std::span<const Command> co
   return out + columns(rows) + "\nGLOBAL OPTIONS:\n" + flag_rows(flags);
 }
 
-std::string command_help(const Command& command) {
-  std::string out = "NAME:\n   " + std::string(program) + " " + std::string(command.name) + " - " +
-                    std::string(command.summary) + "\n\nUSAGE:\n   " + std::string(program) + " " +
+std::string command_help(const Command& command, std::string_view name) {
+  std::string out = "NAME:\n   " + std::string(name) + " " + std::string(command.name) + " - " +
+                    std::string(command.summary) + "\n\nUSAGE:\n   " + std::string(name) + " " +
                     std::string(command.name) + " " + std::string(command.usage) + "\n";
   if (!command.description.empty()) out += "\nDESCRIPTION:\n   " + std::string(command.description) + "\n";
   return out + "\nOPTIONS:\n" + flag_rows(command.flags);

@@ -1,5 +1,5 @@
 // The command line as urfave/cli reads it (runc's parser), driven by one table that is the help text too.
-// Layer: runtime (pure). Used by runtime/main.cc; commands read their Arguments.
+// Layer: runtime (pure). Used by runtime/main.cc and by caisson's own commands; commands read their Arguments.
 // SPDX-License-Identifier: Apache-2.0
 //
 // Rules: global flags, then the command, then its flags and arguments. `--flag value`, `--flag=value`, one dash or
@@ -72,12 +72,13 @@ class Arguments {
 //   errors  invalid: "flag provided but not defined: -x", "flag needs an argument: -x",
 //           `invalid value "a" for flag -x: parse error`, `caisson-runtime: "kill" requires a minimum of 1 argument(s)`
 Result<void> parse_global(std::span<const Flag> flags, std::span<const std::string> line, Arguments& out);
-Result<void> parse_command(const Command& command, std::span<const std::string> line, Arguments& out);
+Result<void> parse_command(const Command& command, std::span<const std::string> line, Arguments& out,
+                           std::string_view program = "caisson-runtime");
 
 const Command* find_command(std::span<const Command> commands, std::string_view name);
 
 std::string global_help(std::span<const Flag> flags, std::span<const Command> commands);
-std::string command_help(const Command& command);
+std::string command_help(const Command& command, std::string_view program = "caisson-runtime");
 
 // "300ms", "1.5h", "1m30s": Go's time.ParseDuration.
 std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);

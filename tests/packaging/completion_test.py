@@ -10,6 +10,7 @@ import subprocess
 import unittest
 
 from packages import BUILD, DOCUMENTS, RUNTIME, SCRATCH, SOURCE, main, needs, run
+from commands import read_program  # packages.py says where it is
 
 FOLDER = DOCUMENTS / "completions"
 # COMP_WORDS as bash splits them; calls the function and prints what it proposes.
@@ -81,9 +82,21 @@ class Bash(unittest.TestCase):
     def test_KnowsAllThreeNames(self):
         self.assertIn("forget", ask("/usr/bin/caisson-nest", ""))
         self.assertNotIn("forget", ask("caisson-runtime", ""))
-        self.assertEqual(ask("caisson", ""), ["runtime", "nest", "help"])
+        own = [command.name for command in read_program(RUNTIME).own]
+        self.assertIn("tree", own)
+        self.assertEqual(ask("caisson", ""), ["runtime", "nest", *own, "help"])
         self.assertEqual(ask("caisson", "nest", "forg"), ["forget"])
         self.assertEqual(sorted(ask("caisson", "runtime", "delete", "-")), flags_of("delete"))
+
+    def test_ProposesTheFlagsOfCaissonsOwnCommands(self):
+        for command in read_program(RUNTIME).own:
+            words = [word for flag in command.flags for word in (f"--{flag.name}", f"-{flag.alias}") if len(word) > 1]
+            self.assertEqual(sorted(ask("caisson", command.name, "-")), sorted(words))
+            self.assertEqual(ask("caisson", command.name, "one", "-"), [])
+        place = SCRATCH / "own"
+        (place / "folder").mkdir(parents=True)
+        self.assertEqual(ask("caisson", "tree", "--json", "--root", "f", cwd=place), ["folder"])
+        self.assertEqual(ask("caisson", "tree", "--root", "=", "f", cwd=place), ["folder"])
 
     def test_IsRegisteredWhereItIsInstalled(self):
         listed = run("/bin/bash", "--norc", "-c", 'source "$1"; complete -p', "bash", str(FOLDER / "caisson.bash"))

@@ -8,6 +8,7 @@ import re
 import unittest
 
 from packages import DOCUMENTS, RUNTIME, SOURCE, main, needs, run
+from commands import read_program  # packages.py says where it is
 
 PAGES = sorted((DOCUMENTS / "man").glob("*.?"))
 
@@ -30,6 +31,11 @@ def rows(title, text):
 
 def help_of(*words):
     return run(RUNTIME, "help", *words)
+
+
+def own_commands():
+    """Of `caisson` itself."""
+    return read_program(RUNTIME).own
 
 
 def commands():
@@ -55,11 +61,21 @@ class Runtime(unittest.TestCase):
         self.assertEqual(set(re.findall(r"^\.BR (io\.caisson\.[\w-]+) ?=", part, re.M)), set(listed))
 
 
+class Caisson(unittest.TestCase):
+    def test_EveryCommandHasAPageWithExactlyItsFlags(self):
+        for command in own_commands():
+            part = re.search(r"^\.SH OPTIONS\n((?:(?!\.SH ).*\n)+)", text_of(f"caisson-{command.name}.1"), re.M)[1]
+            names = {line.split()[0].rstrip(",") for line in re.findall(r"^\.TP\n(-.*)$", part, re.M)}
+            self.assertEqual(names, {f"--{flag.name}" for flag in command.flags} - {"--help"})
+            self.assertIn(f".BR caisson-{command.name} (1)", text_of("caisson.1"))
+
+
 class AllPages(unittest.TestCase):
     def test_NameNoFlagThatNobodyHas(self):
         known = set()
         for text in [help_of()] + [help_of(names[0]) for names in commands()]:
             known |= flags_in(" ".join(rows("OPTIONS" if "\nOPTIONS:" in text else "GLOBAL OPTIONS", text)))
+        known |= {f"--{flag.name}" for command in own_commands() for flag in command.flags}
         others = re.compile(r"^(dockerd?|podman|mmdebstrap|mkdir) .*$", re.M)  # other programs, in examples
         for page in PAGES:
             prose = others.sub("", text_of(page.name)).replace("--privileged", "")
@@ -71,8 +87,8 @@ class AllPages(unittest.TestCase):
             if not path.stem.endswith(("_test", "_fuzz")):
                 read |= set(re.findall(r'\b(?:getenv|environment)\("([A-Z_]+)"', path.read_text()))
         read.discard("USER")  # only tells a user namespace's root from who is called so
-        texts = text_of("caisson-runtime.8") + text_of("caisson-nest.8")
-        named = set(re.findall(r"(?m)^\.BR? ([A-Z_]{4,})$", texts))
+        texts = "".join(text_of(page.name) for page in PAGES)
+        named = set(re.findall(r"(?m)^\.BR? ([A-Z_]{4,})$", texts)) | {"LC_ALL", "LC_CTYPE", "LANG"} & set(texts.split())
         self.assertEqual(read - named, set(), "not in a page's ENVIRONMENT")
 
     def test_NestHasItsOwnCommands(self):
