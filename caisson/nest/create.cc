@@ -110,6 +110,23 @@ bool carries_overlays(const std::string& directory) {
   return magic && *magic != overlayfs_magic;
 }
 
+// In a user namespace there are no ranges to give, and every id is the nest's own that we are in: the one inside has
+// them all, under the same numbers. That goes on to any depth.
+Result<void> share_ids(oci::Spec& spec) {
+  const auto same = [](const std::string& path) -> Result<std::vector<oci::IdMapping>> {
+    const std::vector<sys::IdExtent> all = TRY(sys::read_id_map(path));
+    std::vector<oci::IdMapping> out;
+    for (const sys::IdExtent& extent : all)
+      out.push_back({.container_id = extent.inside, .host_id = extent.inside, .size = extent.count});
+    return out;
+  };
+  oci::Linux& linux = spec.linux;
+  linux.uid_mappings = TRY(same("/proc/self/uid_map"));
+  linux.gid_mappings = TRY(same("/proc/self/gid_map"));
+  if (!linux.has(oci::NamespaceType::user)) linux.namespaces.push_back({.type = oci::NamespaceType::user, .path = ""});
+  return ok();
+}
+
 std::uint32_t host_root(const std::vector<oci::IdMapping>& maps) {
   const auto root = std::ranges::find(maps, 0U, &oci::IdMapping::container_id);
   return root == maps.end() ? 0 : root->host_id;
@@ -214,10 +231,7 @@ Result<std::vector<std::string>> prepare(const Context& context) {
   oci::Document document = TRY(read_config(bundle));
   oci::Spec spec = TRY(document.spec());
   const bool nested = TRY(sys::in_user_namespace());
-  if (owner_of(spec) == Owner::nest && nested)
-    return Error::of(
-        Kind::unsupported,
-        "caisson-nest is in a user namespace and has no ids to give: give the container mappings of its own");
+  if (owner_of(spec) == Owner::nest && nested) TRY(share_ids(spec));
   make_sources_absolute(spec, bundle);
 
   Facts facts;

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "caisson/cgroup/group.h"
 #include "caisson/cgroup/layout.h"
@@ -16,22 +15,6 @@
 
 namespace caisson::nest {
 namespace {
-
-// Lines of "INSIDE HOST COUNT". source: user_namespaces(7)
-std::vector<HostRange> parse_ranges(std::string_view text) {
-  std::vector<HostRange> out;
-  while (!text.empty()) {
-    std::uint32_t numbers[3] = {};
-    for (std::uint32_t& number : numbers) {
-      text.remove_prefix(std::min(text.find_first_not_of(" \n"), text.size()));
-      const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
-      text.remove_prefix(static_cast<std::size_t>(parsed.ptr - text.data()));
-    }
-    if (numbers[2] != 0) out.push_back({.first = numbers[1], .count = numbers[2]});
-    text.remove_prefix(std::min(text.find_first_not_of(" \n"), text.size()));
-  }
-  return out;
-}
 
 // The nest's cgroup is that of its first process, but on v2 that one is in a leaf of it (Group::settle).
 cgroup::Placement placement_of(const cgroup::Layout& layout) {
@@ -52,7 +35,8 @@ cgroup::Placement placement_of(const cgroup::Layout& layout) {
 }  // namespace
 
 bool Supervised::owns(uid_t uid) const {
-  return std::ranges::any_of(uids, [&](const HostRange& r) { return uid >= r.first && uid - r.first < r.count; });
+  return std::ranges::any_of(
+      uids, [&](const sys::IdExtent& extent) { return uid >= extent.outside && uid - extent.outside < extent.count; });
 }
 
 Result<void> learn(Supervised& nest, pid_t init, std::string_view instructions) {
@@ -61,8 +45,7 @@ Result<void> learn(Supervised& nest, pid_t init, std::string_view instructions) 
   nest.host_network = TRY(sys::open_file("/proc/self/ns/net", O_RDONLY));
   const sys::UniqueFd user = TRY(sys::open_file(at + "/ns/user", O_RDONLY));
   nest.user_namespace = TRY(namespace_id(user.get()));
-  const std::string map = TRY(sys::read_file(at + "/uid_map"));
-  nest.uids = parse_ranges(map);
+  nest.uids = TRY(sys::read_id_map(at + "/uid_map"));
   nest.init = init;
   nest.instructions = parse_instructions(instructions);
   // What was there when it was made may have gone; the rest is still given.

@@ -15,19 +15,15 @@
 #include "caisson/oci/linux.h"
 #include "caisson/procview/procview.h"
 #include "caisson/sys/unique_fd.h"
+#include "caisson/sys/user_namespace.h"
 
 namespace caisson::nest {
-
-struct HostRange {
-  std::uint32_t first = 0;
-  std::uint32_t count = 0;
-};
 
 struct Supervised {
   std::string directory;             // RUN/HASH/ID
   pid_t init = -1;                   // the first process
   std::uint64_t user_namespace = 0;  // its inode
-  std::vector<HostRange> uids;       // the host's ids that are the nest's
+  std::vector<sys::IdExtent> uids;   // the host's ids that are the nest's
   Instructions instructions;         // its grants and profile
   std::vector<oci::Device> devices;  // of its grants on request
   procview::Nest view;               // what its /proc and /sys are made of
