@@ -113,6 +113,17 @@ Result<std::uint64_t> namespace_id(int fd) {
   return static_cast<std::uint64_t>(status.st_ino);
 }
 
+bool is_owned_within(int fd, std::uint64_t user_namespace) {
+  UniqueFd at(static_cast<int>(call(SYS_ioctl, fd, NS_GET_USERNS)));
+  while (at.get() >= 0) {
+    const auto id = namespace_id(at.get());
+    if (!id) return false;
+    if (*id == user_namespace) return true;
+    at = UniqueFd(static_cast<int>(call(SYS_ioctl, at.get(), NS_GET_PARENT)));  // EPERM above the initial one
+  }
+  return false;
+}
+
 Result<std::uint64_t> owner_id(int fd) {
   const long r = call(SYS_ioctl, fd, NS_GET_USERNS);
   if (r < 0) return Error::os(static_cast<int>(-r), "NS_GET_USERNS");

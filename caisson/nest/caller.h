@@ -58,5 +58,7 @@ class Caller {
 // Inode number of a namespace's descriptor, and of the user namespace that owns it. source: ioctl_ns(2)
 Result<std::uint64_t> namespace_id(int fd);
 Result<std::uint64_t> owner_id(int fd);
+// Whether that user namespace, or one below it, owns the namespace `fd`. Not when the kernel does not say.
+bool is_owned_within(int fd, std::uint64_t user_namespace);
 
 }  // namespace caisson::nest

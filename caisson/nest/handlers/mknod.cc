@@ -5,11 +5,15 @@
 #include <linux/capability.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "caisson/nest/arguments.h"
 #include "caisson/nest/handlers/handlers.h"
+#include "caisson/sys/capability.h"
 #include "caisson/sys/file.h"
 #include "caisson/sys/raw.h"
 
@@ -79,13 +83,38 @@ bool can_be_opened(dev_t filesystem, int parent, const char* name) {
   return true;
 }
 
+// A caller in a user namespace inside the nest (a nest in a nest, a rootless engine) has only the power of the ids that
+// it has there: while this lives, so has this thread, but for mknod itself.
+class Unprivileged {
+ public:
+  static Result<Unprivileged> enter() {
+    sys::Capabilities less = TRY(sys::capabilities());
+    Unprivileged out(less);
+    less.effective = std::uint64_t{1} << CAP_MKNOD;
+    TRY(sys::set_capabilities(less));
+    out.entered_ = true;
+    return out;
+  }
+  Unprivileged(Unprivileged&& other) noexcept
+      : before_(other.before_), entered_(std::exchange(other.entered_, false)) {}
+  Unprivileged& operator=(Unprivileged&&) = delete;
+  ~Unprivileged() {
+    if (entered_ && !sys::set_capabilities(before_)) ::_exit(1);  // a successor has them
+  }
+
+ private:
+  explicit Unprivileged(sys::Capabilities before) : before_(before) {}
+  sys::Capabilities before_;
+  bool entered_ = false;
+};
+
 Answer make_node(Call& trapped, int dir, std::uint64_t path_at, mode_t mode, dev_t device) {
   const Caller& caller = trapped.caller;
   if (!may_have(trapped.nest, mode, device)) return Answer::native();
   auto credentials = caller.credentials();
   if (!credentials || !credentials->has(CAP_MKNOD)) return Answer::native();
   auto user_namespace = caller.user_namespace();
-  if (!user_namespace || *user_namespace != trapped.nest.user_namespace) return Answer::native();
+  if (!user_namespace) return Answer::native();
   auto path = caller.text(path_at);
   if (!path) return Answer::fail(path.error().code());
   auto entry = caller.resolve_entry(dir, *path);
@@ -95,6 +124,12 @@ Answer make_node(Call& trapped, int dir, std::uint64_t path_at, mode_t mode, dev
   if (::fstat(entry->parent.get(), &parent) < 0 || !trapped.nest.owns(parent.st_uid)) return Answer::native();
 
   create_as(credentials->fsuid, credentials->fsgid);
+  std::optional<Unprivileged> unprivileged;
+  if (*user_namespace != trapped.nest.user_namespace) {
+    auto entered = Unprivileged::enter();
+    if (!entered) return Answer::native();
+    unprivileged.emplace(*std::move(entered));
+  }
   const char* name = entry->name.c_str();
   const bool resumed = trapped.resumed();
   if (!trapped.begin(0)) return Answer::native();

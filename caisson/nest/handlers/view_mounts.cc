@@ -43,8 +43,8 @@ bool may_mount(const Call& trapped, int mounts, int shown) {
   if (!credentials || !credentials->has(CAP_SYS_ADMIN)) return false;
   auto own = trapped.caller.user_namespace();
   auto of_mounts = owner_id(mounts);
-  auto of_shown = shown == mounts ? of_mounts : owner_id(shown);
-  return own && of_mounts && of_shown && *own == *of_mounts && *own == *of_shown;
+  // A runtime mounts a container's proc before it enters the container's user namespace.
+  return own && of_mounts && *own == *of_mounts && (shown == mounts || is_owned_within(shown, *own));
 }
 
 Result<UniqueFd> make_filesystem(const Call& trapped, Filesystem kind, int shown, const std::string& source,
