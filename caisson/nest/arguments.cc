@@ -193,7 +193,13 @@ Children children_of(std::string_view mountinfo, std::uint64_t id) {
     std::string_view line = take_line(mountinfo);
     take_word(line);
     if (!is_number(take_word(line), id)) continue;
-    ++(line.find(" - fuse ") == std::string_view::npos ? out.others : out.view);
+    const auto is_of = [&](std::string_view type) { return line.find(type) != std::string_view::npos; };
+    if (is_of(" - fuse ") || is_of(" - tmpfs caisson-mask "))
+      ++out.view;
+    else if (is_of(" - proc ") || is_of(" - sysfs "))
+      ++out.parts;
+    else
+      ++out.others;
   }
   return out;
 }

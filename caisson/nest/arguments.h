@@ -80,7 +80,8 @@ bool lists_module(std::string_view paths, std::string_view name);
 
 // Mounts of the view on the mount `id`, and others there.
 struct Children {
-  int view = 0;
+  int view = 0;   // of its view, and masks of ours
+  int parts = 0;  // of the same kind: read-only parts of itself
   int others = 0;
 };
 Children children_of(std::string_view mountinfo, std::uint64_t id);

@@ -136,6 +136,10 @@ Result<void> plan_seccomp(oci::Linux& linux, Owner owner, const Facts& facts) {
   open_for_engines(*linux.seccomp, grants);
   if (!traps) return ok();
   trap(*linux.seccomp, facts.listener, grants);
+  // A file system of the new mount API cannot be made by another for its caller: programs fall back to mount(2).
+  if (terms.profile == Profile::hardened && grants.has(Grant::mount) && !is_wished(*linux.seccomp, "fsopen"))
+    replace_rules(linux.seccomp->syscalls,
+                  {{.names = {"fsopen"}, .action = "SCMP_ACT_ERRNO", .errno_ret = ENOSYS, .args = {}}});
   Instructions instructions{.terms = terms, .masked = {}, .read_only = {}};
   if (terms.profile == Profile::hardened) {
     instructions.masked = of_kernel_views(linux.masked_paths);

@@ -423,6 +423,11 @@ TEST(NestPlan, HardenedIsRefusedWhereNothingWouldEnforceIt) {
   EXPECT_THAT(refusal(spec, facts), HasSubstr("no mount can be locked"));
 }
 
+TEST(NestSeccomp, HardenedLeavesMountAsTheOnlyWayToANewProc) {
+  EXPECT_THAT(text_of("default", Profile::hardened), HasSubstr("seccomp SCMP_ACT_ERRNO fsopen\n"));
+  EXPECT_THAT(text_of("default"), Not(HasSubstr("SCMP_ACT_ERRNO fsopen")));
+}
+
 TEST(NestPlan, TheSupervisorIsToldTheTermsAndTheMasks) {
   oci::Spec spec = small();
   Facts facts = plain_directory();

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "caisson/base/result.h"
+#include "caisson/nest/locked_view.h"
 #include "caisson/nest/terms.h"
 #include "caisson/oci/linux.h"
 #include "caisson/procview/procview.h"
@@ -28,10 +29,13 @@ struct Supervised {
   std::vector<oci::Device> devices;  // of its grants on request
   procview::Nest view;               // what its /proc and /sys are made of
   procview::Known known;             // `view`, when the first process is there
+  LockedViews locked;                // of profile `hardened`
   sys::UniqueFd host_mounts;         // the host's mount namespace
   sys::UniqueFd host_network;
 
   bool owns(uid_t uid) const;
+  // Every proc and sysfs inside is ours to make: the kernel makes none.
+  bool is_hardened() const { return instructions.terms.profile == Profile::hardened; }
 };
 
 // What is known before it has a process.

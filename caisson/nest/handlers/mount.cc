@@ -26,6 +26,9 @@ Result<std::string> optional_text(const Caller& caller, std::uint64_t address) {
   return caller.text(address);
 }
 
+// Of its view, of masks, or of both.
+bool makes_views(const Supervised& nest) { return nest.known.get() != nullptr || nest.is_hardened(); }
+
 Answer mount_view(Call& trapped, Filesystem kind) {
   const Caller& caller = trapped.caller;
   auto mounts = caller.open("ns/mnt", O_RDONLY);
@@ -48,7 +51,15 @@ Answer mount_view(Call& trapped, Filesystem kind) {
     filesystem = *std::move(made);
   }
   const Cover cover = Cover::prepare(trapped, kind);
-  const bool covered = !mounted && cover.put_over_unseen(filesystem.get());
+  bool covered = trapped.nest.is_hardened();
+  if (!mounted && trapped.nest.is_hardened()) {
+    auto locked = trapped.nest.locked.lock(trapped.nest, filesystem.get(),
+                                           [&](int base) { return cover.put_and_mask(trapped.nest, kind, base); });
+    if (!locked) return Answer::native();  // which the kernel refuses
+    filesystem = *std::move(locked);
+  } else if (!mounted) {
+    covered = cover.put_over_unseen(filesystem.get());
+  }
   if (!trapped.begin(mounted ? trapped.slot.marks[0] : before)) return Answer::native();
   auto visit = Visit::enter(mounts->get(), CLONE_NEWNS, trapped.nest);
   if (!visit) return Answer::native();
@@ -66,7 +77,7 @@ Answer mount_view(Call& trapped, Filesystem kind) {
 // A mount with others on it is busy. These others are ours: they go with it.
 Answer handle_umount(Call& trapped) {
   const Caller& caller = trapped.caller;
-  if (trapped.nest.known.get() == nullptr) return Answer::native();
+  if (!makes_views(trapped.nest)) return Answer::native();
   auto path = caller.text(trapped.argument(0));
   if (!path) return Answer::native();
   const bool keep = (trapped.argument(1) & UMOUNT_NOFOLLOW) != 0;
@@ -79,7 +90,8 @@ Answer handle_umount(Call& trapped) {
   auto mountinfo = sys::read_file("/proc/" + std::to_string(caller.pid()) + "/mountinfo");
   if (!mounts || !mountinfo || !may_mount(trapped, mounts->get(), mounts->get())) return Answer::native();
   const Children children = children_of(*mountinfo, mount_id(target->get()));
-  if (children.view == 0 || children.others != 0) return Answer::native();
+  const int others = children.others + (trapped.nest.is_hardened() ? 0 : children.parts);
+  if (children.view == 0 || others != 0) return Answer::native();
   if (!trapped.begin(mount_id(target->get()))) return Answer::native();
   auto visit = Visit::enter(mounts->get(), CLONE_NEWNS, trapped.nest);
   if (!visit || call(SYS_fchdir, target->get()) < 0) return Answer::native();
@@ -88,7 +100,7 @@ Answer handle_umount(Call& trapped) {
 }
 
 Answer handle_mount(Call& trapped) {
-  if (trapped.nest.known.get() == nullptr) return Answer::native();
+  if (!makes_views(trapped.nest)) return Answer::native();
   constexpr std::size_t longest = 32;  // of the names that matter here
   auto type = trapped.caller.text(trapped.argument(2), longest);
   if (!type) return Answer::native();

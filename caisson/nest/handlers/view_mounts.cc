@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/mount.h>
 #include <sys/stat.h>
 
 #include "caisson/nest/arguments.h"
@@ -76,6 +77,48 @@ Cover Cover::prepare(const Call& trapped, Filesystem kind) {
     out.copies_.push_back(copy ? *std::move(copy) : UniqueFd());
   }
   return out;
+}
+
+namespace {
+
+// Not there, or not in this instance of it: nothing to cover.
+bool is_absent(const Error& error) { return error.is(ENOENT) || error.is(ENOTDIR) || error.is(ELOOP); }
+
+// Each of `paths` that is in this file system, below its root.
+Result<void> for_each_in(const std::vector<std::string>& paths, Filesystem kind, int base,
+                         const std::function<Result<void>(int there)>& act) {
+  const std::string_view root = kind == Filesystem::proc ? "/proc/" : "/sys/";
+  for (const std::string& path : paths) {
+    if (!path.starts_with(root)) continue;
+    auto there = sys::open_in_root(base, path.substr(root.size()), O_PATH, sys::Links::refuse);
+    if (!there && is_absent(there.error())) continue;
+    if (!there) return std::move(there).error();
+    TRY(act(there->get()));
+  }
+  return ok();
+}
+
+Result<void> attach_read_only(int tree, int there) {
+  TRY(sys::set_mount_attributes(tree, {.set = MOUNT_ATTR_RDONLY}, sys::Recursive::yes));
+  return sys::attach_mount(tree, there);
+}
+
+}  // namespace
+
+Result<void> Cover::put_and_mask(const Supervised& nest, Filesystem kind, int base) const {
+  put_over(base);
+  const auto close = [](int there) -> Result<void> {
+    const UniqueFd tree = TRY(sys::open_tree_clone(there, "", sys::Recursive::yes));
+    return attach_read_only(tree.get(), there);
+  };
+  const auto mask = [&](int there) -> Result<void> {
+    const struct stat status = TRY(sys::status_of(there));
+    const auto empty = S_ISDIR(status.st_mode) ? LockedViews::Empty::directory : LockedViews::Empty::file;
+    const UniqueFd tree = TRY(sys::open_tree_clone(AT_FDCWD, LockedViews::mask(nest, empty), sys::Recursive::no));
+    return attach_read_only(tree.get(), there);
+  };
+  TRY(for_each_in(nest.instructions.read_only, kind, base, close));
+  return for_each_in(nest.instructions.masked, kind, base, mask);
 }
 
 std::optional<Visit> Cover::enter_network() const {

@@ -33,6 +33,8 @@ Result<sys::UniqueFd> make_filesystem(const Call& trapped, procview::Filesystem 
 class Cover {
  public:
   static Cover prepare(const Call& trapped, procview::Filesystem kind);
+  // In profile `hardened`: the view and the masks; what cannot be covered is an error. Called by LockedViews::lock().
+  Result<void> put_and_mask(const Supervised& nest, procview::Filesystem kind, int base) const;
   // Over the nodes of a file system of ours that nobody else has seen yet. False: before Linux 6.15 nothing can be
   // mounted on what is not mounted itself.
   bool put_over_unseen(int filesystem) const;
