@@ -7,6 +7,7 @@
 #include <new>
 #include <string_view>
 
+#include "caisson/nest/grants_command.h"
 #include "caisson/nest/main.h"
 #include "caisson/nest/supervisor.h"
 #include "caisson/runtime/main.h"
@@ -28,6 +29,7 @@ constexpr Program programs[] = {
     {"caisson-shim", "", caisson::shim::shim_main},
     {"caisson-supervisor", "", caisson::nest::supervisor_main},
     {"", "tree", caisson::tree::tree_main},
+    {"", "grants", caisson::nest::grants_main},
     // Names that podman knows to write JSON logs: a link to us in a private directory may have one.
     {"runc", "", caisson::runtime::runtime_main},
     {"crun", "", caisson::runtime::runtime_main},
@@ -37,7 +39,8 @@ constexpr std::string_view usage =
     "usage: caisson COMMAND ...\n\n"
     "  runtime   a strict OCI runtime; also started by the name caisson-runtime\n"
     "  nest      an OCI runtime whose containers can hold container engines; also by the name caisson-nest\n"
-    "  tree      draw containers inside containers, and their processes with pid and uid at every level\n\n"
+    "  tree      draw containers inside containers, and their processes with pid and uid at every level\n"
+    "  grants    list what a nest can be given by name, and whether this host has it\n\n"
     "`caisson COMMAND --help` tells more.\n";
 
 // Memory is gone: whoever waits for us must read why, and nothing can be allocated to say it.

@@ -15,6 +15,14 @@ NEST_COMMANDS = {
 }
 
 
+# The flags that it takes before the command and at create and run; tests/packaging holds them against command_line.cc.
+NEST_FLAGS = {
+    "grants": ("what the nest is given", ["default", "none", "mount", "cgroup", "net", "sysctl", "mknod", "fuse", "tun", "rlimit", "priority",
+                                          "modules", "trusted-xattr", "bpf", "kmsg", "loop", "kvm", "device:"]),
+    "profile": ("how /proc and /sys are closed", ["compat", "hardened", "minimal"]),
+}
+
+
 def words_of(flags):
     return " ".join(f"--{flag.name}" + (f" -{flag.alias}" if flag.alias else "") for flag in flags)
 
@@ -91,6 +99,7 @@ _caisson() {
   esac
   # What is before the cursor: the command, the number of its arguments, and the flag whose value is being typed.
   _caisson_table ''
+  [[ $commands == *' %(nest)s' ]] && flags+=' %(nest_flags)s' valued+=' %(nest_flags)s'
   for ((; i < COMP_CWORD; i++)); do
     at=${COMP_WORDS[i]}
     if [[ " $valued " == *" $at "* ]]; then
@@ -107,6 +116,7 @@ _caisson() {
     elif [[ -z $command ]]; then
       command=$at
       _caisson_table "$command"
+      [[ $commands == *' %(nest)s' && $command =~ ^(create|run)$ ]] && flags+=' %(nest_flags)s' valued+=' %(nest_flags)s'
     else
       ((arguments++))
       # The rest of the line is another program's.
@@ -160,13 +170,17 @@ def bash_values(program):
                 continue
             cases = "|".join(f"{name}:{word}" for word in words_of([flag]).split())
             out.append(f"    {cases}) mapfile -t COMPREPLY < <({action} -- \"$word\") ;;")
+    for name, (_, words) in NEST_FLAGS.items():
+        cases = "|".join(f"{command}:--{name}" for command in ("", "create", "run"))
+        out.append(f"    {cases}) mapfile -t COMPREPLY < <(compgen -W '{' '.join(words)}' -- \"$word\") ;;")
     return "\n".join(out)
 
 
 def bash(program):
     commands = " ".join(name for c in program.commands for name in c.names) + " help"
     return BASH % {"made": MADE, "spdx": SPDX, "table": bash_table(program), "values": bash_values(program),
-                   "commands": commands, "nest": " ".join(NEST_COMMANDS), "own": " ".join(c.name for c in program.own)}
+                   "commands": commands, "nest": " ".join(NEST_COMMANDS),
+                   "nest_flags": " ".join(f"--{name}" for name in NEST_FLAGS), "own": " ".join(c.name for c in program.own)}
 
 
 # zsh: one _arguments specification a flag.
@@ -194,7 +208,9 @@ _caisson_commands() {
 _caisson_of_program() {
   local curcontext=$curcontext state line ret=1
   local -A opt_args
-  _arguments -C \\
+  local -a own
+  [[ $_caisson_program == *nest ]] && own=(%(nest_flags)s)
+  _arguments -C $own \\
 %(globals)s
     '1:command:_caisson_commands' \\
     '*::argument:->argument' && ret=0
@@ -237,6 +253,11 @@ def zsh_text(text):
     return text.replace("'", "'\\''")
 
 
+def zsh_nest_flag(name):
+    text, words = NEST_FLAGS[name]
+    return f"'--{name}=[{zsh_text(text)}]:value:({' '.join(map(zsh_text, words))})'"
+
+
 def zsh_flag(flag):
     if flag.choices:
         value = f":value:({' '.join(flag.choices)})"
@@ -273,6 +294,7 @@ def zsh(program):
     return ZSH % {
         "made": MADE, "spdx": SPDX,
         "commands": "\n".join(f"    '{name}:{zsh_text(text)}'" for name, text in names),
+        "nest_flags": " ".join(map(zsh_nest_flag, NEST_FLAGS)),
         "nest": " ".join(f"'{name}:{zsh_text(text)}'" for name, text in NEST_COMMANDS.items()),
         "globals": "\n".join(f"    {zsh_flag(flag)} \\" for flag in program.flags),
         "cases": "\n".join(zsh_case(c) for c in program.commands),
@@ -307,7 +329,8 @@ FISH_NEST = f"""# fish completion for caisson-nest: the runtime's, and its own c
 {SPDX}
 
 complete -c caisson-nest -w caisson-runtime
-""" + "".join(f"complete -c caisson-nest -n __fish_use_subcommand -a {name} -d {fish_text(text)}\n" for name, text in NEST_COMMANDS.items())
+""" + "".join(f"complete -c caisson-nest -n __fish_use_subcommand -a {name} -d {fish_text(text)}\n" for name, text in NEST_COMMANDS.items()) + "".join(
+    f"complete -c caisson-nest -l {name} -x -a '{' '.join(words)}' -d {fish_text(text)}\n" for name, (text, words) in NEST_FLAGS.items())
 FISH_CAISSON = f"""# fish completion for caisson: which program it is to be, and its own commands.
 {SPDX}
 

@@ -1,13 +1,17 @@
-// Lists of grants: what they mean, and every wrong one is a clear error.
-// Layer: nest.
+// Lists of grants: what they mean, and every wrong one is a clear error. The guide is the table.
+// Layer: nest. CAISSON_UPDATE_GOLDEN=1 writes the table of docs/guide/grants.md anew.
 // SPDX-License-Identifier: Apache-2.0
 #include "caisson/nest/grants.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <fstream>
 #include <set>
+#include <sstream>
 
+#include "caisson/nest/grants_command.h"
 #include "caisson/nest/trapped.h"
 #include "caisson/oci/kernel_names.h"
 
@@ -45,6 +49,23 @@ TEST(NestGrants, ACapabilityOrACallBelongsToOneGrantOnly) {
     for (const char* name : row.capabilities) EXPECT_TRUE(names.insert(name).second) << name;
     for (const char* name : row.calls) EXPECT_TRUE(names.insert(name).second) << name;
   }
+}
+
+TEST(NestGrants, TheGuideIsTheTable) {
+  const char* source = ::getenv("CAISSON_SOURCE");
+  const std::string path = std::string(source == nullptr ? "." : source) + "/docs/guide/grants.md";
+  std::stringstream read;
+  read << std::ifstream(path).rdbuf();
+  std::string guide = read.str();
+  const std::string begin = "<!-- table -->\n";
+  const std::size_t from = guide.find(begin) + begin.size();
+  const std::size_t to = guide.find("<!-- end of table -->");
+  ASSERT_NE(to, std::string::npos);
+  ASSERT_LE(from, to);
+  if (::getenv("CAISSON_UPDATE_GOLDEN") != nullptr)
+    std::ofstream(path) << guide.replace(from, to - from, grants_guide());
+  else
+    EXPECT_EQ(guide.substr(from, to - from), grants_guide());
 }
 
 TEST(NestGrants, TheDefaultSetIsWhatEnginesNeed) {

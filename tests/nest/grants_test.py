@@ -6,6 +6,7 @@ SPDX-License-Identifier: Apache-2.0
 import json
 import os
 import stat
+import subprocess
 
 from nests import cgroup_mounts, main
 from supervisor_test import SupervisedTest
@@ -176,6 +177,27 @@ class Choosing(GrantsTest):
             os.kill(pid, 9)
         script = "busybox mknod /tmp/n c 1 3 && echo made; busybox mknod /tmp/f c 10 229 && echo made; true"
         self.assertEqual(nest.exec("sh", "-c", script).out, "made\n")
+
+
+class Command(GrantsTest):
+    """`caisson grants`, by the executable beside caisson-nest."""
+
+    def grants(self, *arguments):
+        caisson = os.path.join(os.path.dirname(os.environ["CAISSON_TEST_RUNTIME"]), "caisson")
+        return subprocess.run([caisson, "grants", *arguments], capture_output=True, text=True)
+
+    def test_it_lists_each_and_says_what_this_host_lacks(self):
+        table = json.loads(self.grants("--json").stdout)
+        self.assertEqual([line.split()[0] for line in self.grants().stdout.splitlines()[1:] if line[0] != " "], list(table))
+        for path, name in (("/dev/kvm", "kvm"), ("/dev/fuse", "fuse"), ("/dev/loop-control", "loop")):
+            self.assertEqual(table[name]["here"], os.path.exists(path), name)
+        self.assertEqual((table["nfs"]["set"], table["nfs"]["here"]), ("refused", False))
+        self.assertEqual(table["mount"]["set"], "default")
+
+    def test_what_it_does_not_know_is_an_error(self):
+        outcome = self.grants("--jsno")
+        self.assertEqual((outcome.returncode, outcome.stdout), (1, ""))
+        self.assertIn("--jsno", outcome.stderr)
 
 
 if __name__ == "__main__":

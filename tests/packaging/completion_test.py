@@ -88,6 +88,16 @@ class Bash(unittest.TestCase):
         self.assertEqual(ask("caisson", "nest", "forg"), ["forget"])
         self.assertEqual(sorted(ask("caisson", "runtime", "delete", "-")), flags_of("delete"))
 
+    def test_ProposesTheFlagsThatOnlyNestHas(self):
+        for words in (["--gr"], ["run", "--gr"], ["create", "--gr"]):
+            self.assertEqual(ask("/usr/bin/caisson-nest", *words), ["--grants"], words)
+            self.assertEqual(ask("caisson", "nest", *words), ["--grants"], words)
+            self.assertEqual(ask("caisson-runtime", *words), [], words)
+        self.assertEqual(ask("caisson-nest", "exec", "--gr"), [])
+        self.assertEqual(ask("caisson-nest", "--profile", "h"), ["hardened"])
+        self.assertEqual(ask("caisson-nest", "run", "--grants", "kv"), ["kvm"])
+        self.assertIn("forget", ask("caisson-nest", "--profile", "hardened", ""))
+
     def test_ProposesTheFlagsOfCaissonsOwnCommands(self):
         for command in read_program(RUNTIME).own:
             words = [word for flag in command.flags for word in (f"--{flag.name}", f"-{flag.alias}") if len(word) > 1]

@@ -8,7 +8,8 @@ import re
 import unittest
 
 from packages import DOCUMENTS, RUNTIME, SOURCE, main, needs, run
-from commands import read_program  # packages.py says where it is
+import completions  # packages.py says where these are
+from commands import read_program
 
 PAGES = sorted((DOCUMENTS / "man").glob("*.?"))
 
@@ -36,6 +37,13 @@ def help_of(*words):
 def own_commands():
     """Of `caisson` itself."""
     return read_program(RUNTIME).own
+
+
+def nest_flags():
+    """Those that caisson-nest takes out before it becomes the runtime."""
+    text = (SOURCE / "caisson/nest/command_line.cc").read_text()
+    return {f"--{name}" for name in re.findall(r'flag\.name == "(\w+)"\) return &line\.terms|flag\.name == "(\w+)" \? &line\.terms', text)
+            for name in name if name}
 
 
 def commands():
@@ -75,7 +83,7 @@ class AllPages(unittest.TestCase):
         known = set()
         for text in [help_of()] + [help_of(names[0]) for names in commands()]:
             known |= flags_in(" ".join(rows("OPTIONS" if "\nOPTIONS:" in text else "GLOBAL OPTIONS", text)))
-        known |= {f"--{flag.name}" for command in own_commands() for flag in command.flags}
+        known |= {f"--{flag.name}" for command in own_commands() for flag in command.flags} | nest_flags()
         others = re.compile(r"^(dockerd?|podman|mmdebstrap|mkdir) .*$", re.M)  # other programs, in examples
         for page in PAGES:
             prose = others.sub("", text_of(page.name)).replace("--privileged", "")
@@ -90,6 +98,11 @@ class AllPages(unittest.TestCase):
         texts = "".join(text_of(page.name) for page in PAGES)
         named = set(re.findall(r"(?m)^\.BR? ([A-Z_]{4,})$", texts)) | {"LC_ALL", "LC_CTYPE", "LANG"} & set(texts.split())
         self.assertEqual(read - named, set(), "not in a page's ENVIRONMENT")
+
+    def test_NestHasItsOwnFlags(self):
+        part = re.search(r"^\.SH OPTIONS OF ITS OWN\n((?:(?!\.SH ).*\n)+)", text_of("caisson-nest.8"), re.M)[1]
+        self.assertEqual(set(re.findall(r"^\.TP\n(--\w+) ", part, re.M)), nest_flags())
+        self.assertEqual({f"--{name}" for name in completions.NEST_FLAGS}, nest_flags())
 
     def test_NestHasItsOwnCommands(self):
         table = re.search(r"constexpr Command commands\[\] = \{(.*?)\n\};", (SOURCE / "caisson/nest/main.cc").read_text(), re.S)[1]
