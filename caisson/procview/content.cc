@@ -93,13 +93,14 @@ Result<std::string> Contents::view(const Node& node, pid_t asking) {
     case Content::swaps:
       return render_swaps(g.host("/proc/meminfo"), g.memory());
     case Content::vmstat:
-      return render_vmstat(g.host("/proc/vmstat"), g.host("/proc/meminfo"), g.memory(), g.disks());
+      if (!vmstat_) vmstat_.emplace(g.host("/proc/vmstat"));
+      return vmstat_->render(g.host("/proc/meminfo"), g.memory(), g.disks());
     case Content::node_meminfo: {
       const std::string host = TRY(host_text(node));
       return render_node_meminfo(host, field(g.host("/proc/meminfo"), "MemTotal:").value_or(0) * 1024, g.memory());
     }
     case Content::cpuinfo:
-      return render_cpuinfo(g.host("/proc/cpuinfo"), g.cpus());
+      return render_cpuinfo(g.cpuinfo(), g.cpus());
     case Content::stat:
       return render_stat(g.host("/proc/stat"), g.cpus(), g.cpu_use(), g.age(), ::sysconf(_SC_CLK_TCK));
     case Content::uptime:

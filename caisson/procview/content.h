@@ -3,11 +3,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "caisson/base/result.h"
 #include "caisson/procview/gather.h"
+#include "caisson/procview/render.h"
 #include "caisson/procview/tree.h"
 #include "caisson/procview/values.h"
 
@@ -47,6 +49,7 @@ class Contents {
   Tree tree_;
   Gather gather_;
   const ValueStore& values_;
+  std::optional<VmstatForm> vmstat_;
 };
 
 }  // namespace caisson::procview

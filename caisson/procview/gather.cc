@@ -91,6 +91,15 @@ const std::string& Gather::host(const std::string& path) {
   return text;
 }
 
+const std::string& Gather::cpuinfo() {
+  const std::string path = "/proc/cpuinfo";
+  const double now = machine_age();
+  const auto kept = texts_.find(path);
+  if (kept != texts_.end() && cpuinfo_at_ >= 0 && now - cpuinfo_at_ < 1) return kept->second;
+  cpuinfo_at_ = now;
+  return host(path);
+}
+
 Memory Gather::memory() {
   Memory out;
   if (!memory_) return out;

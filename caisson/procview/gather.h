@@ -21,6 +21,9 @@ class Gather {
   // A text of the host, "" when it is not there. Files of fixed number stay open: a read is then one call.
   const std::string& host(const std::string& path);
 
+  // The kernel asks every CPU for its frequency: its text may be up to a second old, the rest of it does not change.
+  const std::string& cpuinfo();
+
   Memory memory();
   CpuUse cpu_use();
   std::vector<unsigned> cpus();   // that it may use: cpuset, quota
@@ -52,6 +55,7 @@ class Gather {
   std::uint64_t boot_ticks_ = 0;  // of the nest, since the machine's
   std::map<std::string, sys::UniqueFd> open_;
   std::map<std::string, std::string> texts_;
+  double cpuinfo_at_ = -1;
   Loads loads_;
   double loads_at_ = -1;         // the nest's age when they were last counted
   std::uint64_t loads_cpu_ = 0;  // nanoseconds of CPU time then

@@ -2,10 +2,10 @@
 // Layer: procview. Pure.
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <array>
 #include <charconv>
 
 #include "caisson/cgroup/stats.h"
+#include "caisson/procview/names.h"
 #include "caisson/procview/numbers.h"
 #include "caisson/procview/words.h"
 
@@ -13,12 +13,9 @@ namespace caisson::procview {
 
 namespace {
 
-struct StatField {
-  std::string_view name;
-  std::uint64_t Memory::* member;
-};
+using StatField = Named<std::uint64_t Memory::*>;
 
-constexpr std::array stat_v1 = {
+constexpr Names stat_v1({
     StatField{"total_cache", &Memory::file},
     StatField{"total_rss", &Memory::anon},
     StatField{"total_rss_huge", &Memory::huge_anon},
@@ -35,9 +32,9 @@ constexpr std::array stat_v1 = {
     StatField{"total_inactive_file", &Memory::inactive_file},
     StatField{"total_active_file", &Memory::active_file},
     StatField{"total_unevictable", &Memory::unevictable},
-};
+});
 
-constexpr std::array stat_v2 = {
+constexpr Names stat_v2({
     StatField{"file", &Memory::file},
     StatField{"anon", &Memory::anon},
     StatField{"anon_thp", &Memory::huge_anon},
@@ -57,18 +54,15 @@ constexpr std::array stat_v2 = {
     StatField{"inactive_file", &Memory::inactive_file},
     StatField{"active_file", &Memory::active_file},
     StatField{"unevictable", &Memory::unevictable},
-};
+});
 
 template <class Fields>
 void read_fields(std::string_view text, const Fields& fields, Memory& out) {
   for (Lines lines(text); lines.next();) {
-    Words words(lines.line);
-    if (!words.next()) continue;
-    for (const StatField& known : fields)
-      if (known.name == words.word && words.next()) {
-        out.*known.member = number_of(words.word).value_or(0);
-        break;
-      }
+    const std::size_t space = lines.line.find(' ');
+    if (space == std::string_view::npos) continue;
+    if (const auto* member = fields.find(lines.line.substr(0, space)))
+      out.** member = number_of(lines.line.substr(space + 1)).value_or(0);
   }
 }
 
@@ -79,8 +73,10 @@ constexpr std::uint64_t unlimited_v1 = 0x7ffffffffffff000;
 
 std::optional<std::uint64_t> field(std::string_view text, std::string_view name) {
   for (Lines lines(text); lines.next();) {
-    Words words(lines.line);
-    if (words.next() && words.word == name && words.next()) return number_of(words.word);
+    const bool has = lines.line.starts_with(name) && lines.line.size() > name.size();
+    if (!has || (lines.line[name.size()] != ' ' && lines.line[name.size()] != '\t')) continue;
+    Words words(lines.line.substr(name.size()));
+    if (words.next()) return number_of(words.word);
   }
   return std::nullopt;
 }

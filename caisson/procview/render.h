@@ -27,8 +27,20 @@ std::string render_meminfo(std::string_view host, const Memory& memory);
 // `host_total`: the machine's memory in bytes; the nest's is shared among the nodes in proportion.
 std::string render_node_meminfo(std::string_view host, std::uint64_t host_total, const Memory& memory);
 std::string render_swaps(std::string_view host_meminfo, const Memory& memory);
-std::string render_vmstat(std::string_view host, std::string_view host_meminfo, const Memory& memory,
-                          const Disks& disks);
+// vmstat: the names and their order are one kernel's for good, and so is what is 0.
+class VmstatForm {
+ public:
+  explicit VmstatForm(std::string_view host);
+  std::string render(std::string_view host_meminfo, const Memory& memory, const Disks& disks) const;
+
+ private:
+  struct Part {
+    std::string before;
+    std::uint64_t (*value)(const struct VmstatSource&);
+  };
+  std::vector<Part> parts_;
+  std::string rest_;
+};
 
 std::string render_slabinfo(std::string_view host);
 

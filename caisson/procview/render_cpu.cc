@@ -54,11 +54,11 @@ std::vector<unsigned> view_cpus(const std::vector<unsigned>& cpuset, std::option
 
 std::string render_cpuinfo(std::string_view host, const std::vector<unsigned>& cpus) {
   std::string out;
+  out.reserve(host.size());
   bool shown = true;  // lines that belong to no CPU stay
   for (Lines lines(host); lines.next();) {
-    Words words(lines.line);
-    if (words.next() && words.word == "processor" && words.next() && words.word == ":" && words.next()) {
-      const auto number = number_of(words.word);
+    if (lines.line.starts_with("processor\t") && lines.line.find(": ") != std::string_view::npos) {
+      const auto number = number_of(lines.line.substr(lines.line.find(": ") + 2));
       shown = number && std::binary_search(cpus.begin(), cpus.end(), static_cast<unsigned>(*number));
     }
     if (shown) out.append(lines.line).append("\n");

@@ -2,12 +2,20 @@
 // Layer: procview. Pure.
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <array>
+#include <charconv>
+#include <utility>
 
+#include "caisson/procview/names.h"
 #include "caisson/procview/render.h"
 #include "caisson/procview/words.h"
 
 namespace caisson::procview {
+
+struct VmstatSource {
+  const Memory& m;
+  const MemoryView& view;
+  std::uint64_t in, written;
+};
 
 namespace {
 
@@ -17,63 +25,109 @@ std::uint64_t host_bytes(std::string_view host, std::string_view name) { return 
 
 std::uint64_t less(std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; }
 
-// The value of one line of meminfo in bytes; nothing: the host's line is kept.
-std::optional<std::uint64_t> meminfo_value(std::string_view name, const Memory& m, const MemoryView& view) {
-  struct Value {
-    std::string_view name;
-    std::uint64_t bytes;
-  };
-  const std::array values = {
-      Value{"MemTotal:", view.total},
-      Value{"MemFree:", view.free},
-      Value{"MemUsed:", view.used},
-      Value{"MemAvailable:", view.available},
-      Value{"Cached:", less(m.file, m.swap_cached)},
-      Value{"FilePages:", m.file},
-      Value{"SwapCached:", m.swap_cached},
-      Value{"Active:", m.active_anon + m.active_file},
-      Value{"Inactive:", m.inactive_anon + m.inactive_file},
-      Value{"Active(anon):", m.active_anon},
-      Value{"Inactive(anon):", m.inactive_anon},
-      Value{"Active(file):", m.active_file},
-      Value{"Inactive(file):", m.inactive_file},
-      Value{"Unevictable:", m.unevictable},
-      Value{"SwapTotal:", view.swap_total},
-      Value{"SwapFree:", view.swap_free},
-      Value{"Dirty:", m.dirty},
-      Value{"Writeback:", m.writeback},
-      Value{"AnonPages:", m.anon},
-      Value{"Mapped:", m.mapped},
-      Value{"Shmem:", m.shmem},
-      Value{"KReclaimable:", m.slab_reclaimable},
-      Value{"Slab:", m.slab_reclaimable + m.slab_unreclaimable},
-      Value{"SReclaimable:", m.slab_reclaimable},
-      Value{"SUnreclaim:", m.slab_unreclaimable},
-      Value{"KernelStack:", m.kernel_stack},
-      Value{"PageTables:", m.page_tables},
-      Value{"CommitLimit:", view.total / 2 + view.swap_total},
-      Value{"Committed_AS:", m.anon + m.shmem + m.swap_usage},
-      Value{"AnonHugePages:", m.huge_anon},
-  };
-  for (const Value& value : values)
-    if (value.name == name) return value.bytes;
-  // What a cgroup does not count, and what says something about the machine.
-  constexpr std::array kept = {"VmallocTotal:",   "HugePages_Total:", "HugePages_Free:", "HugePages_Rsvd:",
-                               "HugePages_Surp:", "Hugepagesize:",    "Hugetlb:"};
-  if (std::find(kept.begin(), kept.end(), name) != kept.end() || name.starts_with("DirectMap")) return std::nullopt;
-  return 0;
+using MeminfoValue = std::uint64_t (*)(const Memory& m, const MemoryView& view);
+
+// The value of a line in bytes; null: the host's line is kept, for it says something about the machine.
+constexpr Names meminfo_values({
+    Named<MeminfoValue>{"MemTotal:", +[](const Memory&, const MemoryView& view) { return view.total; }},
+    Named<MeminfoValue>{"MemFree:", +[](const Memory&, const MemoryView& view) { return view.free; }},
+    Named<MeminfoValue>{"MemUsed:", +[](const Memory&, const MemoryView& view) { return view.used; }},
+    Named<MeminfoValue>{"MemAvailable:", +[](const Memory&, const MemoryView& view) { return view.available; }},
+    Named<MeminfoValue>{"Cached:", +[](const Memory& m, const MemoryView&) { return less(m.file, m.swap_cached); }},
+    Named<MeminfoValue>{"FilePages:", +[](const Memory& m, const MemoryView&) { return m.file; }},
+    Named<MeminfoValue>{"SwapCached:", +[](const Memory& m, const MemoryView&) { return m.swap_cached; }},
+    Named<MeminfoValue>{"Active:", +[](const Memory& m, const MemoryView&) { return m.active_anon + m.active_file; }},
+    Named<MeminfoValue>{"Inactive:",
+                        +[](const Memory& m, const MemoryView&) { return m.inactive_anon + m.inactive_file; }},
+    Named<MeminfoValue>{"Active(anon):", +[](const Memory& m, const MemoryView&) { return m.active_anon; }},
+    Named<MeminfoValue>{"Inactive(anon):", +[](const Memory& m, const MemoryView&) { return m.inactive_anon; }},
+    Named<MeminfoValue>{"Active(file):", +[](const Memory& m, const MemoryView&) { return m.active_file; }},
+    Named<MeminfoValue>{"Inactive(file):", +[](const Memory& m, const MemoryView&) { return m.inactive_file; }},
+    Named<MeminfoValue>{"Unevictable:", +[](const Memory& m, const MemoryView&) { return m.unevictable; }},
+    Named<MeminfoValue>{"SwapTotal:", +[](const Memory&, const MemoryView& view) { return view.swap_total; }},
+    Named<MeminfoValue>{"SwapFree:", +[](const Memory&, const MemoryView& view) { return view.swap_free; }},
+    Named<MeminfoValue>{"Dirty:", +[](const Memory& m, const MemoryView&) { return m.dirty; }},
+    Named<MeminfoValue>{"Writeback:", +[](const Memory& m, const MemoryView&) { return m.writeback; }},
+    Named<MeminfoValue>{"AnonPages:", +[](const Memory& m, const MemoryView&) { return m.anon; }},
+    Named<MeminfoValue>{"Mapped:", +[](const Memory& m, const MemoryView&) { return m.mapped; }},
+    Named<MeminfoValue>{"Shmem:", +[](const Memory& m, const MemoryView&) { return m.shmem; }},
+    Named<MeminfoValue>{"KReclaimable:", +[](const Memory& m, const MemoryView&) { return m.slab_reclaimable; }},
+    Named<MeminfoValue>{"Slab:",
+                        +[](const Memory& m, const MemoryView&) { return m.slab_reclaimable + m.slab_unreclaimable; }},
+    Named<MeminfoValue>{"SReclaimable:", +[](const Memory& m, const MemoryView&) { return m.slab_reclaimable; }},
+    Named<MeminfoValue>{"SUnreclaim:", +[](const Memory& m, const MemoryView&) { return m.slab_unreclaimable; }},
+    Named<MeminfoValue>{"KernelStack:", +[](const Memory& m, const MemoryView&) { return m.kernel_stack; }},
+    Named<MeminfoValue>{"PageTables:", +[](const Memory& m, const MemoryView&) { return m.page_tables; }},
+    Named<MeminfoValue>{"CommitLimit:",
+                        +[](const Memory&, const MemoryView& view) { return view.total / 2 + view.swap_total; }},
+    Named<MeminfoValue>{"Committed_AS:",
+                        +[](const Memory& m, const MemoryView&) { return m.anon + m.shmem + m.swap_usage; }},
+    Named<MeminfoValue>{"AnonHugePages:", +[](const Memory& m, const MemoryView&) { return m.huge_anon; }},
+    Named<MeminfoValue>{"VmallocTotal:", nullptr},
+    Named<MeminfoValue>{"HugePages_Total:", nullptr},
+    Named<MeminfoValue>{"HugePages_Free:", nullptr},
+    Named<MeminfoValue>{"HugePages_Rsvd:", nullptr},
+    Named<MeminfoValue>{"HugePages_Surp:", nullptr},
+    Named<MeminfoValue>{"Hugepagesize:", nullptr},
+    Named<MeminfoValue>{"Hugetlb:", nullptr},
+});
+
+void append_number(std::string& out, std::uint64_t value, std::size_t width = 0) {
+  char digits[20];
+  const auto size = static_cast<std::size_t>(std::to_chars(digits, digits + sizeof digits, value).ptr - digits);
+  if (size < width) out.append(width - size, ' ');
+  out.append(digits, size);
 }
 
 void add_line(std::string& out, const std::string& prefix, std::string_view line, const Memory& memory,
               const MemoryView& view) {
-  Words words(line);
-  if (!words.next()) return;
-  const std::string_view name = words.word;
-  if (const auto bytes = meminfo_value(name, memory, view))
-    append(out, "%s%-16s%8lu kB\n", prefix.c_str(), std::string(name).c_str(), *bytes / 1024);
-  else
-    out.append(prefix).append(line).append("\n");
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return;
+  const std::string_view name = line.substr(0, colon + 1);
+  const MeminfoValue* known = meminfo_values.find(name);
+  out.append(prefix);
+  if ((known != nullptr && *known == nullptr) || name.starts_with("DirectMap")) {
+    out.append(line).append("\n");
+    return;
+  }
+  out.append(name);
+  if (name.size() < 16) out.append(16 - name.size(), ' ');
+  // What a cgroup does not count is 0.
+  append_number(out, known == nullptr ? 0 : (*known)(memory, view) / 1024, 8);
+  out.append(" kB\n");
 }
+
+using VmstatValue = std::uint64_t (*)(const VmstatSource& s);
+
+constexpr Names vmstat_values({
+    Named<VmstatValue>{"nr_free_pages", +[](const VmstatSource& s) { return s.view.free / page; }},
+    Named<VmstatValue>{"nr_inactive_anon", +[](const VmstatSource& s) { return s.m.inactive_anon / page; }},
+    Named<VmstatValue>{"nr_zone_inactive_anon", +[](const VmstatSource& s) { return s.m.inactive_anon / page; }},
+    Named<VmstatValue>{"nr_active_anon", +[](const VmstatSource& s) { return s.m.active_anon / page; }},
+    Named<VmstatValue>{"nr_zone_active_anon", +[](const VmstatSource& s) { return s.m.active_anon / page; }},
+    Named<VmstatValue>{"nr_inactive_file", +[](const VmstatSource& s) { return s.m.inactive_file / page; }},
+    Named<VmstatValue>{"nr_zone_inactive_file", +[](const VmstatSource& s) { return s.m.inactive_file / page; }},
+    Named<VmstatValue>{"nr_active_file", +[](const VmstatSource& s) { return s.m.active_file / page; }},
+    Named<VmstatValue>{"nr_zone_active_file", +[](const VmstatSource& s) { return s.m.active_file / page; }},
+    Named<VmstatValue>{"nr_unevictable", +[](const VmstatSource& s) { return s.m.unevictable / page; }},
+    Named<VmstatValue>{"nr_zone_unevictable", +[](const VmstatSource& s) { return s.m.unevictable / page; }},
+    Named<VmstatValue>{"nr_slab_reclaimable", +[](const VmstatSource& s) { return s.m.slab_reclaimable / page; }},
+    Named<VmstatValue>{"nr_slab_unreclaimable", +[](const VmstatSource& s) { return s.m.slab_unreclaimable / page; }},
+    Named<VmstatValue>{"nr_anon_pages", +[](const VmstatSource& s) { return s.m.anon / page; }},
+    Named<VmstatValue>{"nr_mapped", +[](const VmstatSource& s) { return s.m.mapped / page; }},
+    Named<VmstatValue>{"nr_file_pages", +[](const VmstatSource& s) { return s.m.file / page; }},
+    Named<VmstatValue>{"nr_dirty", +[](const VmstatSource& s) { return s.m.dirty / page; }},
+    Named<VmstatValue>{"nr_writeback", +[](const VmstatSource& s) { return s.m.writeback / page; }},
+    Named<VmstatValue>{"nr_shmem", +[](const VmstatSource& s) { return s.m.shmem / page; }},
+    Named<VmstatValue>{"nr_kernel_stack", +[](const VmstatSource& s) { return s.m.kernel_stack / 1024; }},
+    Named<VmstatValue>{"nr_page_table_pages", +[](const VmstatSource& s) { return s.m.page_tables / page; }},
+    Named<VmstatValue>{"nr_swapcached", +[](const VmstatSource& s) { return s.m.swap_cached / page; }},
+    Named<VmstatValue>{"pgpgin", +[](const VmstatSource& s) { return s.in / 1024; }},
+    Named<VmstatValue>{"pgpgout", +[](const VmstatSource& s) { return s.written / 1024; }},
+    Named<VmstatValue>{"pgfault", +[](const VmstatSource& s) { return s.m.faults; }},
+    Named<VmstatValue>{"pgmajfault", +[](const VmstatSource& s) { return s.m.major_faults; }},
+    Named<VmstatValue>{"oom_kill", +[](const VmstatSource& s) { return s.m.oom_kills; }},
+});
 
 }  // namespace
 
@@ -147,57 +201,31 @@ std::string render_slabinfo(std::string_view host) {
   return out.empty() ? "slabinfo - version: 2.1\n" : out;
 }
 
-std::string render_vmstat(std::string_view host, std::string_view host_meminfo, const Memory& m, const Disks& disks) {
-  const MemoryView view = view_memory(host_meminfo, m);
-  std::uint64_t in = 0;
-  std::uint64_t written = 0;
-  for (const auto& [device, disk] : disks) {
-    in += disk.read_bytes;
-    written += disk.written_bytes;
-  }
-  struct Value {
-    std::string_view name;
-    std::uint64_t value;
-  };
-  const std::array values = {
-      Value{"nr_free_pages", view.free / page},
-      Value{"nr_inactive_anon", m.inactive_anon / page},
-      Value{"nr_zone_inactive_anon", m.inactive_anon / page},
-      Value{"nr_active_anon", m.active_anon / page},
-      Value{"nr_zone_active_anon", m.active_anon / page},
-      Value{"nr_inactive_file", m.inactive_file / page},
-      Value{"nr_zone_inactive_file", m.inactive_file / page},
-      Value{"nr_active_file", m.active_file / page},
-      Value{"nr_zone_active_file", m.active_file / page},
-      Value{"nr_unevictable", m.unevictable / page},
-      Value{"nr_zone_unevictable", m.unevictable / page},
-      Value{"nr_slab_reclaimable", m.slab_reclaimable / page},
-      Value{"nr_slab_unreclaimable", m.slab_unreclaimable / page},
-      Value{"nr_anon_pages", m.anon / page},
-      Value{"nr_mapped", m.mapped / page},
-      Value{"nr_file_pages", m.file / page},
-      Value{"nr_dirty", m.dirty / page},
-      Value{"nr_writeback", m.writeback / page},
-      Value{"nr_shmem", m.shmem / page},
-      Value{"nr_kernel_stack", m.kernel_stack / 1024},
-      Value{"nr_page_table_pages", m.page_tables / page},
-      Value{"nr_swapcached", m.swap_cached / page},
-      Value{"pgpgin", in / 1024},
-      Value{"pgpgout", written / 1024},
-      Value{"pgfault", m.faults},
-      Value{"pgmajfault", m.major_faults},
-      Value{"oom_kill", m.oom_kills},
-  };
-  std::string out;
-  out.reserve(host.size());
+VmstatForm::VmstatForm(std::string_view host) {
   for (Lines lines(host); lines.next();) {
-    Words words(lines.line);
-    if (!words.next()) continue;
-    const auto known = std::find_if(values.begin(), values.end(), [&](const Value& v) { return v.name == words.word; });
-    out.append(words.word);
-    append(out, " %lu\n", known == values.end() ? 0 : known->value);
+    const std::string_view name = lines.line.substr(0, std::min(lines.line.find(' '), lines.line.size()));
+    if (name.empty()) continue;
+    rest_.append(name);
+    const VmstatValue* value = vmstat_values.find(name);
+    rest_.append(value == nullptr ? " 0\n" : " ");
+    if (value != nullptr) parts_.push_back({std::exchange(rest_, "\n"), *value});
   }
-  return out;
+}
+
+std::string VmstatForm::render(std::string_view host_meminfo, const Memory& memory, const Disks& disks) const {
+  const MemoryView view = view_memory(host_meminfo, memory);
+  VmstatSource source{memory, view, 0, 0};
+  for (const auto& [device, disk] : disks) {
+    source.in += disk.read_bytes;
+    source.written += disk.written_bytes;
+  }
+  std::string out;
+  out.reserve(4096);
+  for (const Part& part : parts_) {
+    out.append(part.before);
+    append_number(out, part.value(source));
+  }
+  return out.append(rest_);
 }
 
 }  // namespace caisson::procview

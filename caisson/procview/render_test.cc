@@ -85,9 +85,10 @@ TEST(Render, SwapsIsOneLineOrNone) {
 TEST(Render, VmstatCountsWhatTheCgroupCounts) {
   Disks disks;
   disks["8:0"].read_bytes = 4096;
-  const std::string text =
-      render_vmstat("nr_free_pages 9\nnr_anon_pages 9\npgpgin 9\nnew 9\n", host_meminfo, limited(), disks);
+  const VmstatForm form("nr_free_pages 9\nnr_anon_pages 9\npgpgin 9\nnew 9\n");
+  const std::string text = form.render(host_meminfo, limited(), disks);
   EXPECT_EQ(text, "nr_free_pages 39936\nnr_anon_pages 17920\npgpgin 4\nnew 0\n");
+  EXPECT_EQ(VmstatForm("").render(host_meminfo, limited(), disks), "");
 }
 
 TEST(Render, AQuotaTakesTheFirstCpusOfTheSet) {
