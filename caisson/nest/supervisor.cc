@@ -218,10 +218,11 @@ class Supervisor {
     auto before = empty_view(nest_.directory);
     if (!before) return;
     const procview::Progress progress{.busy_since = &journal_->view_busy_since[0], .taken = &journal_->view_taken};
-    auto served = procview::serve(shim::view_fd, *before, &nest_.known, resend, progress);
-    // Before Linux 6.9 what a predecessor had read is lost, and its reader waits until the nest ends.
+    const procview::Inbox inbox{.bytes = journal_->view_request, .attempts = &journal_->view_attempts};
+    auto served = procview::serve(shim::view_fd, *before, &nest_.known, resend, progress, inbox);
+    // Before Linux 6.9 nothing is sent again: what a predecessor had in hand is in the inbox, and there was no more.
     if (!served && served.error().kind() == Kind::unsupported)
-      served = procview::serve(shim::view_fd, *before, &nest_.known, procview::Resend::no, progress);
+      served = procview::serve(shim::view_fd, *before, &nest_.known, procview::Resend::no, progress, inbox);
     if (!served) (void)sys::write_all(STDERR_FILENO, "caisson-supervisor: " + served.error().message() + "\n");
   }
 

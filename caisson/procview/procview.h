@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -70,7 +71,7 @@ Result<void> abort_connection(const Connection& connection);
 
 enum class Resend : bool {
   no,
-  yes,  // the one who served before died: requests that it had read are to be sent again
+  yes,  // the one who served before died: requests that it had read are to be sent again (Linux 6.9)
 };
 
 // The nest as it becomes known while somebody serves already: its mounts are made before it has a process.
@@ -90,13 +91,24 @@ struct Progress {
   std::atomic<std::uint64_t>* taken = nullptr;       // requests so far
 };
 
+// Memory that outlives the server, zero at first. A request is received straight into it and stays there until it is
+// answered: a successor finds what a killed server had in hand, also where the kernel does not send it again.
+inline constexpr std::size_t inbox_size = 3 * 4096;
+struct Inbox {
+  char* bytes = nullptr;                           // null: none; at a page's start
+  std::atomic<std::uint32_t>* attempts = nullptr;  // servers that have died with what is in it
+};
+
 // Serves until the connection ends. Keeps nothing between requests that a successor needs: the process may be killed
 // at any moment. May run in several processes on the same connection.
 //   before      what is known from the start: values, root_uid, root_gid, id
 //   known       null: `before` is all there is. Else a read waits up to two seconds for it
-//   errors  unsupported: `resend` asked for and this kernel (before 6.9) cannot: abort the connection and make another
+//   inbox       one for each who serves; whoever goes on with it answers what is in it
+//   errors  unsupported: `resend` asked for and this kernel (before 6.9) cannot: what the dead had not in an inbox is
+//   lost
 //           os: the descriptor, or the directory of values
-Result<void> serve(int fuse, const Nest& before, const Known* known, Resend resend, Progress progress = {});
+Result<void> serve(int fuse, const Nest& before, const Known* known, Resend resend, Progress progress = {},
+                   Inbox inbox = {});
 
 // sysinfo(2) with the numbers of the nest's meminfo, uptime and loadavg.
 Result<struct sysinfo> sysinfo_of(const Nest& nest);

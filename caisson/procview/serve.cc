@@ -6,9 +6,11 @@
 
 namespace caisson::procview {
 
-Result<void> serve(int fuse, const Nest& before, const Known* known, Resend resend, Progress progress) {
+Result<void> serve(int fuse, const Nest& before, const Known* known, Resend resend, Progress progress, Inbox inbox) {
   ValueStore values = TRY(ValueStore::open(before.values).during("procview"));
-  Server server(fuse, before, known, std::move(values), progress);
+  Server server(fuse, before, known, std::move(values), progress, inbox);
+  server.resume();
+  TRY(server.answer_inherited().during("procview"));
   if (resend == Resend::yes) TRY(server.ask_again().during("procview"));
   for (;;) {
     const bool more = TRY(server.answer_next().during("procview"));

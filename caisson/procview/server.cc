@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <ctime>
+#include <utility>
 
 namespace caisson::procview {
 
@@ -33,9 +35,9 @@ std::uint64_t first_handle() {
 
 }  // namespace
 
-Server::Server(int fuse, const Nest& before, const Known* known, ValueStore values, Progress progress)
+Server::Server(int fuse, const Nest& before, const Known* known, ValueStore values, Progress progress, Inbox inbox)
     : fuse_(fuse),
-      buffer_(wire::request_size, '\0'),
+      inbox_(inbox),
       nest_(&before),
       known_(known),
       progress_(progress),
@@ -43,6 +45,10 @@ Server::Server(int fuse, const Nest& before, const Known* known, ValueStore valu
       triggers_(values_),
       next_handle_(first_handle()) {
   contents_.emplace(before, values_);
+  static_assert(wire::request_size <= inbox_size);
+  if (inbox_.bytes != nullptr) return;
+  own_.resize(wire::request_size);
+  inbox_.bytes = own_.data();
 }
 
 // Once the nest has a process, what it reads is its own.
@@ -75,9 +81,40 @@ Result<void> Server::send(std::string_view bytes) {
   return ok();
 }
 
-Result<void> Server::ask_again() {
+void Server::resume() {
   values_.remove_leftovers();
   triggers_.resume();
+}
+
+// The kernel fills a request before SIGKILL is acted on: with its header there, all of it is. Answered already: then
+// nobody waits (ENOENT), and doing it once more changes nothing.
+Result<void> Server::answer_inherited() {
+  // The kernel must find all pages there, also when we are about to be killed.
+  for (std::size_t at = 0; at < wire::request_size; at += 4096)
+    inbox_.bytes[at] = std::exchange(inbox_.bytes[at], '\0');
+  fuse_in_header header{};
+  std::memcpy(&header, inbox_.bytes, sizeof header);
+  if (header.len < sizeof header || header.len > wire::request_size) {
+    clear_inbox();
+    return ok();
+  }
+  constexpr std::uint32_t most_attempts = 2;
+  if (inbox_.attempts != nullptr && inbox_.attempts->fetch_add(1) >= most_attempts) {
+    TRY(send(wire::reply_error(header.unique, EIO)));
+  } else {
+    TRY(take({inbox_.bytes, header.len}));
+  }
+  clear_inbox();
+  return ok();
+}
+
+void Server::clear_inbox() {
+  std::memset(inbox_.bytes, 0, sizeof(fuse_in_header));
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  if (inbox_.attempts != nullptr) inbox_.attempts->store(0);
+}
+
+Result<void> Server::ask_again() {
   const std::string notice = wire::notify(wire::notify_resend);
   if (::write(fuse_, notice.data(), notice.size()) >= 0) return ok();
   const int code = errno;
@@ -100,7 +137,7 @@ Result<void> Server::wait_for_any() {
 
 Result<bool> Server::answer_next() {
   if (triggers_.any()) TRY(wait_for_any());
-  const ssize_t n = ::read(fuse_, buffer_.data(), buffer_.size());
+  const ssize_t n = ::read(fuse_, inbox_.bytes, wire::request_size);
   if (n < 0) {
     if (errno == ENODEV) return false;
     if (errno == EAGAIN) {
@@ -111,14 +148,21 @@ Result<bool> Server::answer_next() {
     if (errno == EINTR || errno == ENOENT) return true;  // ENOENT: it was taken back
     return Error::os(errno, "read of /dev/fuse");
   }
-  const auto parsed = wire::parse_request({buffer_.data(), static_cast<std::size_t>(n)});
+  TRY(take({inbox_.bytes, static_cast<std::size_t>(n)}));
+  clear_inbox();
+  return true;
+}
+
+Result<void> Server::take(std::string_view bytes) {
+  const auto parsed = wire::parse_request(bytes);
   if (!parsed) return Error::of(Kind::internal, "a FUSE request without a header");
   mark_busy(true);
   learn(parsed->request.opcode == FUSE_READ || parsed->request.opcode == FUSE_WRITE);
   const std::string out = parsed->malformed ? wire::reply_error(parsed->request.unique, EIO) : answer(parsed->request);
   if (!out.empty()) TRY(send(out));
+  if (!afterwards_.empty()) TRY(send(std::exchange(afterwards_, {})));
   mark_busy(false);
-  return true;
+  return ok();
 }
 
 std::string Server::answer(const Request& request) {
@@ -196,15 +240,17 @@ fuse_attr Server::attributes(const Node& node) const {
   out.uid = nest_->root_uid;
   out.gid = nest_->root_gid;
   out.blksize = 4096;
-  // sendfile(2) reads up to the size: a bound, as in sysfs, not the zero of proc. What is shorter, it cuts to what it
-  // got, until the attributes are asked for again: see attributes_valid(). source: linux fs/fuse/file.c,
-  // fuse_short_read()
+  // sendfile(2) reads up to the size: a bound, as in sysfs, not the zero of proc.
   if (S_ISREG(out.mode)) out.size = 1 << 16;
   return out;
 }
 
-// Every open asks for a file's attributes anew, so that its size is the bound again.
-std::uint64_t attributes_valid(const Node& node) { return node.entry->is_directory() ? forever : 0; }
+// A file that was read through the page cache has, from then on, the size that was read. So its attributes are asked
+// for anew at each open. Nobody else needs to: no program waits for attributes that do not change.
+//   source  linux fs/fuse/file.c, fuse_short_read()
+std::uint64_t Server::attributes_valid(const Node& node) const {
+  return std::find(paged_.begin(), paged_.end(), Tree::id_of(node)) == paged_.end() ? forever : 0;
+}
 
 std::string Server::look_up(const Request& request) {
   const std::optional<Node> directory = contents_->tree().find(request.node);
@@ -217,6 +263,15 @@ std::string Server::look_up(const Request& request) {
   out.attr_valid = attributes_valid(*node);
   out.attr = attributes(*node);
   return wire::reply_with(request.unique, out);
+}
+
+// What the kernel believes of its attributes holds no more, once it has seen the answer to this read.
+void Server::note_paged(const Request& request) {
+  if (std::find(paged_.begin(), paged_.end(), request.node) == paged_.end()) paged_.push_back(request.node);
+  fuse_notify_inval_inode_out out{};
+  out.ino = request.node;
+  out.off = -1;  // the attributes alone
+  afterwards_ = wire::notify(FUSE_NOTIFY_INVAL_INODE, {reinterpret_cast<const char*>(&out), sizeof out});
 }
 
 std::string Server::get_attributes(const Request& request) {
@@ -253,6 +308,7 @@ std::string Server::open(const Request& request) {
 std::string Server::read(const Request& request) {
   const std::optional<Node> node = contents_->tree().find(request.node);
   if (!node) return wire::reply_error(request.unique, ESTALE);
+  if (request.paged) note_paged(request);
   Snapshot* snapshot = nullptr;
   for (Snapshot& one : snapshots_)
     if (one.handle == request.handle && one.handle != 0) snapshot = &one;

@@ -6,6 +6,7 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "caisson/procview/content.h"
 #include "caisson/procview/triggers.h"
@@ -15,9 +16,12 @@ namespace caisson::procview {
 
 class Server {
  public:
-  Server(int fuse, const Nest& before, const Known* known, ValueStore values, Progress progress);
+  Server(int fuse, const Nest& before, const Known* known, ValueStore values, Progress progress, Inbox inbox);
 
-  // First, after another server died: its requests are sent again.
+  // First: what a server before us left to be done, and the request that it had in hand.
+  void resume();
+  Result<void> answer_inherited();
+  // Then, where the kernel can: all that it had read is sent again.
   Result<void> ask_again();
   // Waits for one request and answers it. False: the connection has ended.
   Result<bool> answer_next();
@@ -34,6 +38,8 @@ class Server {
     std::string text;  // kept only while a part is still to be read
   };
 
+  Result<void> take(std::string_view bytes);
+  void clear_inbox();
   void learn(bool patiently);
   void mark_busy(bool busy) const;
   Result<void> wait_for_any();
@@ -41,6 +47,7 @@ class Server {
 
   std::string init(const wire::Request& request);
   std::string look_up(const wire::Request& request);
+  void note_paged(const wire::Request& request);
   std::string get_attributes(const wire::Request& request);
   std::string set_attributes(const wire::Request& request);
   std::string read_link(const wire::Request& request);
@@ -53,9 +60,13 @@ class Server {
   std::string file_system(const wire::Request& request);
 
   fuse_attr attributes(const Node& node) const;
+  std::uint64_t attributes_valid(const Node& node) const;
 
   int fuse_;
-  std::string buffer_;
+  std::string own_;  // in place of an inbox
+  Inbox inbox_;
+  std::string afterwards_;            // to be sent after the answer
+  std::vector<std::uint64_t> paged_;  // nodes that are read through the page cache: see attributes_valid()
   const Nest* nest_;
   const Known* known_;  // null once the nest is known
   Progress progress_;

@@ -32,6 +32,8 @@ bool parse_read(std::string_view body, Request& out) {
   out.handle = in.fh;
   out.offset = in.offset;
   out.size = in.size;
+  // Only a read(2) says whose locks it respects. source: linux fs/fuse/file.c, fuse_send_read()
+  out.paged = out.opcode == FUSE_READ && (in.read_flags & FUSE_READ_LOCKOWNER) == 0;
   return true;
 }
 

@@ -31,6 +31,7 @@ struct Request {
   std::uint64_t handle = 0;            // READ, WRITE, READDIR, RELEASE, POLL
   std::uint64_t offset = 0;            // READ, WRITE, READDIR
   std::uint32_t size = 0;              // READ, READDIR
+  bool paged = false;                  // READ: for the page cache (sendfile, splice), not for a read(2)
   std::uint32_t flags = 0;             // OPEN: those of open(2); POLL: FUSE_POLL_*
   std::uint32_t valid = 0;             // SETATTR: FATTR_*
   std::uint64_t kernel_handle = 0;     // POLL

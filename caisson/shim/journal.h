@@ -37,7 +37,7 @@ constexpr std::uint32_t given_up = 1000;
 constexpr std::uint32_t max_workers = 8;
 
 struct Journal {
-  static constexpr std::uint64_t layout_version = 0x0001'6361'6973'736fULL;
+  static constexpr std::uint64_t layout_version = 0x0002'6361'6973'736fULL;
   std::uint64_t version;
   std::atomic<std::uint32_t> generation;  // supervisors started so far
   std::uint32_t reserved;
@@ -45,6 +45,8 @@ struct Journal {
   std::atomic<std::uint64_t> taken;                         // notifications received so far
   std::atomic<std::uint64_t> view_taken;                    // requests for /proc and /sys so far
   std::atomic<std::uint64_t> view_busy_since[max_workers];  // the same for who serves /proc and /sys
+  std::atomic<std::uint32_t> view_attempts;                 // servers that have died with the request below
+  alignas(4096) char view_request[3 * 4096];                // one FUSE request, received straight into it
 };
 
 // An upgrade may bring another layout only with another version number.

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -67,13 +68,13 @@ procview::Nest nest_of(int argc, char** argv) {
   return nest;
 }
 
-pid_t start(int fuse, const procview::Nest& nest, procview::Resend resend) {
+pid_t start(int fuse, const procview::Nest& nest, procview::Resend resend, procview::Inbox inbox) {
   const pid_t parent = ::getpid();
   const pid_t child = ::fork();
   if (child != 0) return child;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(0);
-  const auto served = procview::serve(fuse, nest, nullptr, resend);
+  const auto served = procview::serve(fuse, nest, nullptr, resend, {}, inbox);
   ::_exit(served ? 0 : fail(served.error()));
 }
 
@@ -85,7 +86,22 @@ int main(int argc, char** argv) {
   auto connection = procview::connect();
   if (!connection) return fail(connection.error());
   ::signal(SIGPIPE, SIG_IGN);
-  pid_t child = start(connection->fuse.get(), nest, procview::Resend::no);
+  // As kernels before 6.9, which send nothing again: `resend=no`. With `inbox=no` what was in hand is then lost.
+  const auto is_set = [&](const char* argument) {
+    for (int i = 2; i < argc; ++i)
+      if (std::strcmp(argv[i], argument) == 0) return true;
+    return false;
+  };
+  const auto resend = is_set("resend=no") ? procview::Resend::no : procview::Resend::yes;
+  procview::Inbox inbox;
+  if (!is_set("inbox=no")) {
+    void* shared =
+        ::mmap(nullptr, procview::inbox_size + 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED) return 1;
+    inbox.bytes = static_cast<char*>(shared);
+    inbox.attempts = reinterpret_cast<std::atomic<std::uint32_t>*>(inbox.bytes + procview::inbox_size);
+  }
+  pid_t child = start(connection->fuse.get(), nest, procview::Resend::no, inbox);
   const auto target = caisson::sys::open_file(argv[1], O_PATH | O_DIRECTORY);
   if (!target) return fail(target.error());
   if (const auto attached = caisson::sys::attach_mount(connection->mount.get(), target->get()); !attached)
@@ -101,7 +117,7 @@ int main(int argc, char** argv) {
     }
     if (::waitpid(child, &status, WNOHANG) == child) {
       if (WIFEXITED(status)) break;  // it ended by itself: what it said is on standard error
-      child = start(connection->fuse.get(), nest, procview::Resend::yes);
+      child = start(connection->fuse.get(), nest, resend, inbox);
       std::printf("%d\n", child);
       std::fflush(stdout);
     }

@@ -238,6 +238,29 @@ class Nodes(ViewTest):
             count += 1
         self.assertGreater(count, 80)
 
+    def test_what_is_sent_through_the_page_cache_is_whole_each_time(self):
+        self.serve()
+        path = self.node("proc/sys/vm/dirty_expire_centisecs")
+        for value in ("7", "70000", "7", "123456789", "1"):
+            write(path, value)
+            for _ in range(3):
+                self.assertEqual((self.sent(path), read(path)), (f"{value}\n", f"{value}\n"))
+        self.assertEqual(self.sent(self.node("proc/cpuinfo")).count("processor"), read("/proc/cpuinfo").count("processor"))
+
+    def sent(self, path):
+        """The text as sendfile(2) gives it, as busybox's cat reads."""
+        ours, theirs = os.pipe()
+        source = os.open(path, os.O_RDONLY)
+        try:
+            while os.sendfile(theirs, source, None, 65536):
+                pass
+            os.close(theirs)
+            with os.fdopen(ours, "rb", closefd=False) as file:
+                return file.read().decode()
+        finally:
+            os.close(source)
+            os.close(ours)
+
     def test_what_it_lists_it_finds_and_what_it_does_not_list_is_not_there(self):
         self.serve()
         for directory, directories, names in os.walk(self.root):
@@ -364,7 +387,13 @@ def writer(root, stop, loops, bad):
 
 class Crashes(ViewTest):
     def test_a_server_killed_every_50_ms_is_not_noticed(self):
-        self.serve()
+        self.storm()
+
+    def test_nor_where_the_kernel_sends_no_request_again(self):
+        self.storm("resend=no")
+
+    def storm(self, *arguments):
+        self.serve(*arguments)
         self.kill_server()  # skips where the kernel cannot
         stop = multiprocessing.Event()
         workers = []
