@@ -1,10 +1,12 @@
 #include "caisson/nest/caller.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/nsfs.h>
 #include <linux/openat2.h>
 #include <sys/ioctl.h>
 
+#include <iterator>
 #include <utility>
 
 #include "caisson/sys/file.h"
@@ -62,6 +64,14 @@ Result<std::string> Caller::text(std::uint64_t address, std::size_t limit) const
 Result<Credentials> Caller::credentials() const {
   const std::string status = TRY(sys::read_start_at(AT_FDCWD, "/proc/" + std::to_string(pid_) + "/status"));
   return parse_credentials(status);
+}
+
+bool Caller::has(unsigned capability) const {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = pid_};
+  __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
+  constexpr unsigned bits = 32;
+  if (capability >= bits * std::size(data) || call(SYS_capget, &header, data) < 0) return false;
+  return (data[capability / bits].effective >> capability % bits & 1U) != 0;
 }
 
 Result<std::uint64_t> Caller::user_namespace() const {

@@ -28,6 +28,8 @@ class Caller {
 
   Result<std::string> text(std::uint64_t address, std::size_t limit = 4096) const;
   Result<Credentials> credentials() const;
+  // Whether it is effective, in its own user namespace: without reading all of the credentials. source: capget(2)
+  bool has(unsigned capability) const;
   Result<std::uint64_t> user_namespace() const;  // its inode
   // Our number of the process or thread that has this one in the caller's pid namespace.
   //   errors  os ESRCH; unsupported: a kernel before 6.11

@@ -278,6 +278,7 @@ class Supervisor {
       serve(listener, slot);
     }
     release(slot);
+    prepare_covers(nest_);
   }
 
   // From a notification in the slot to its answer, whatever a predecessor has done of it.

@@ -24,8 +24,7 @@ constexpr int lowest_nice = -10;
 
 // The root of the nest's own user namespace, with the capability for this.
 bool may_raise(const Call& trapped, unsigned capability) {
-  auto credentials = trapped.caller.credentials();
-  if (!credentials || !credentials->has(capability)) return false;
+  if (!trapped.caller.has(capability)) return false;
   auto own = trapped.caller.user_namespace();
   return own && *own == trapped.nest.user_namespace;
 }

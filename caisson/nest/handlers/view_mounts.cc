@@ -5,6 +5,8 @@
 #include <linux/mount.h>
 #include <sys/stat.h>
 
+#include <utility>
+
 #include "caisson/nest/arguments.h"
 #include "caisson/nest/record.h"
 #include "caisson/sys/file.h"
@@ -25,6 +27,32 @@ const std::vector<procview::Overmount>& nodes_of(Filesystem kind) {
   return kind == Filesystem::proc ? proc : sysfs;
 }
 
+std::vector<UniqueFd> copies_for(const Supervised& nest, Filesystem kind) {
+  std::vector<UniqueFd> out;
+  const std::string root = kind == Filesystem::proc ? "/proc/" : "/sys/";
+  for (const procview::Overmount& node : nodes_of(kind)) {
+    if (!shows(nest.instructions.terms, root + node.destination)) {
+      out.emplace_back();
+      continue;
+    }
+    auto copy =
+        sys::open_tree_clone(AT_FDCWD, nest.directory + "/" + view_name + "/" + node.source, sys::Recursive::no);
+    out.push_back(copy ? *std::move(copy) : UniqueFd());
+  }
+  return out;
+}
+
+// For this thread's next call, made while nobody waits; of a kind that was asked for once.
+struct Spare {
+  std::vector<UniqueFd> copies;
+  bool is_used = false;
+};
+Spare& spare_of(Filesystem kind) {
+  thread_local Spare proc;
+  thread_local Spare sysfs;
+  return kind == Filesystem::proc ? proc : sysfs;
+}
+
 }  // namespace
 
 std::uint64_t mount_id(int fd) {
@@ -40,8 +68,7 @@ bool is_attached(int fd) {
 }
 
 bool may_mount(const Call& trapped, int mounts, int shown) {
-  auto credentials = trapped.caller.credentials();
-  if (!credentials || !credentials->has(CAP_SYS_ADMIN)) return false;
+  if (!trapped.caller.has(CAP_SYS_ADMIN)) return false;
   auto own = trapped.caller.user_namespace();
   auto of_mounts = owner_id(mounts);
   // A runtime mounts a container's proc before it enters the container's user namespace.
@@ -66,16 +93,9 @@ Cover Cover::prepare(const Call& trapped, Filesystem kind) {
   out.nodes_ = &nodes_of(kind);
   if (kind == Filesystem::proc)
     if (auto network = trapped.caller.open("ns/net", O_RDONLY)) out.network_ = *std::move(network);
-  const std::string root = kind == Filesystem::proc ? "/proc/" : "/sys/";
-  for (const procview::Overmount& node : *out.nodes_) {
-    if (!shows(trapped.nest.instructions.terms, root + node.destination)) {
-      out.copies_.emplace_back();
-      continue;
-    }
-    auto copy = sys::open_tree_clone(AT_FDCWD, trapped.nest.directory + "/" + view_name + "/" + node.source,
-                                     sys::Recursive::no);
-    out.copies_.push_back(copy ? *std::move(copy) : UniqueFd());
-  }
+  Spare& spare = spare_of(kind);
+  spare.is_used = true;
+  out.copies_ = spare.copies.empty() ? copies_for(trapped.nest, kind) : std::exchange(spare.copies, {});
   return out;
 }
 
@@ -119,6 +139,11 @@ Result<void> Cover::put_and_mask(const Supervised& nest, Filesystem kind, int ba
   };
   TRY(for_each_in(nest.instructions.read_only, kind, base, close));
   return for_each_in(nest.instructions.masked, kind, base, mask);
+}
+
+void prepare_covers(const Supervised& nest) {
+  for (const Filesystem kind : {Filesystem::proc, Filesystem::sysfs})
+    if (Spare& spare = spare_of(kind); spare.is_used && spare.copies.empty()) spare.copies = copies_for(nest, kind);
 }
 
 std::optional<Visit> Cover::enter_network() const {

@@ -24,9 +24,8 @@ using sys::UniqueFd;
 // The file that argument 0 means, if the caller may have its trusted attributes: the nest's file, and its root.
 Result<UniqueFd> own_file(const Call& trapped, Named named) {
   const Caller& caller = trapped.caller;
-  const Credentials credentials = TRY(caller.credentials());
   const std::uint64_t user = TRY(caller.user_namespace());
-  if (!credentials.has(CAP_SYS_ADMIN) || user != trapped.nest.user_namespace) return Error::os(EPERM, "xattr");
+  if (!caller.has(CAP_SYS_ADMIN) || user != trapped.nest.user_namespace) return Error::os(EPERM, "xattr");
   UniqueFd file;
   if (named == Named::by_descriptor) {
     if (trapped.number(0) < 0) return Error::os(EBADF, "xattr");
