@@ -17,8 +17,10 @@ MIRROR = os.environ.get("CAISSON_DEBIAN_MIRROR", "http://deb.debian.org/debian")
 COMMON = ["iptables", "nftables", "iproute2", "busybox-static", "ca-certificates", "procps", "docker.io", "docker-cli", "docker-buildx",
           "containerd", "podman", "buildah", "conmon", "netavark", "aardvark-dns", "uidmap", "fuse-overlayfs", "passt",
           "catatonit", "containernetworking-plugins"]
+# What runs in nests beside engines (tests/e2e).
+WORKLOADS = ["systemd", "systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd", "docker-compose", "attr", "libcap2-bin"]
 # One root for all engines of a suite: trixie is Debian 13, forky the one after it.
-PACKAGES = {"trixie": COMMON + ["criu"], "forky": COMMON}
+PACKAGES = {"trixie": COMMON + ["criu"] + WORKLOADS, "forky": COMMON}
 
 
 def command_line(suite, path):
