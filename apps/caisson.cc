@@ -13,6 +13,7 @@
 #include "caisson/runtime/main.h"
 #include "caisson/shim/shim.h"
 #include "caisson/sys/file.h"
+#include "caisson/trace/main.h"
 #include "caisson/tree/main.h"
 
 namespace {
@@ -28,6 +29,7 @@ constexpr Program programs[] = {
     {"caisson-nest", "nest", caisson::nest::nest_main},
     {"caisson-shim", "", caisson::shim::shim_main},
     {"caisson-supervisor", "", caisson::nest::supervisor_main},
+    {"", "trace", caisson::trace::trace_main},
     {"", "tree", caisson::tree::tree_main},
     {"", "grants", caisson::nest::grants_main},
     // Names that podman knows to write JSON logs: a link to us in a private directory may have one.
@@ -39,6 +41,7 @@ constexpr std::string_view usage =
     "usage: caisson COMMAND ...\n\n"
     "  runtime   a strict OCI runtime; also started by the name caisson-runtime\n"
     "  nest      an OCI runtime whose containers can hold container engines; also by the name caisson-nest\n"
+    "  trace     run a command and print the privileged operations that it asked for, and the grants that serve it\n"
     "  tree      draw containers inside containers, and their processes with pid and uid at every level\n"
     "  grants    list what a nest can be given by name, and whether this host has it\n\n"
     "`caisson COMMAND --help` tells more.\n";

@@ -83,7 +83,8 @@ class AllPages(unittest.TestCase):
         known = set()
         for text in [help_of()] + [help_of(names[0]) for names in commands()]:
             known |= flags_in(" ".join(rows("OPTIONS" if "\nOPTIONS:" in text else "GLOBAL OPTIONS", text)))
-        known |= {f"--{flag.name}" for command in own_commands() for flag in command.flags} | nest_flags()
+        own = [flag for command in own_commands() for flag in command.flags]
+        known |= {f"--{flag.name}" for flag in own} | {f"-{flag.alias}" for flag in own} | nest_flags()
         others = re.compile(r"^(dockerd?|podman|mmdebstrap|mkdir) .*$", re.M)  # other programs, in examples
         for page in PAGES:
             prose = others.sub("", text_of(page.name)).replace("--privileged", "")

@@ -56,7 +56,7 @@ class Install(unittest.TestCase):
         run("cmake", "--install", BUILD, "--prefix", "/opt/caisson", env={**os.environ, "DESTDIR": str(SCRATCH / "destination")})
         self.assertEqual(os.listdir(SCRATCH / "destination"), ["opt"])
         root = SCRATCH / "destination/opt/caisson"
-        for path in """bin/caisson share/man/man8/caisson-runtime.8 share/man/man8/caisson-nest.8 share/man/man1/caisson.1 share/man/man1/caisson-tree.1
+        for path in """bin/caisson share/man/man8/caisson-runtime.8 share/man/man8/caisson-nest.8 share/man/man1/caisson.1 share/man/man1/caisson-tree.1 share/man/man1/caisson-trace.1
                 share/bash-completion/completions/caisson-runtime share/zsh/vendor-completions/_caisson
                 share/fish/vendor_completions.d/caisson-runtime.fish share/caisson/apparmor/caisson-nest
                 share/doc/caisson/LICENSE share/doc/caisson/docs/guide/install.md""".split():
