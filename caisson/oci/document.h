@@ -38,7 +38,7 @@ class Document {
 
   // `name` goes before every error. The outermost value must be an object.
   // errors: invalid "NAME: not valid JSON at byte N: why"
-  static Result<Document> parse(std::string_view json, std::string_view name);
+  static Result<Document> parse(std::string_view text, std::string_view name);
 
   Result<Spec> spec() const;
   void put(const Spec& spec);
@@ -58,8 +58,8 @@ class Document {
   void set(Path path, std::int64_t number);
   void set(Path path, bool flag);
   void set(Path path, const std::vector<std::string>& texts);
-  // errors: invalid when `json` is not JSON
-  Result<void> set_json(Path path, std::string_view json);
+  // errors: invalid when `text` is not JSON
+  Result<void> set_json(Path path, std::string_view text);
   void erase(Path path);
 
   std::string print() const;  // one line, members in their old order

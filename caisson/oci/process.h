@@ -87,7 +87,7 @@ struct Process {
 };
 
 // errors: invalid, naming the field: "process.json: user.uid: must be an integer"
-Result<Process> parse_process(std::string_view json);
+Result<Process> parse_process(std::string_view text);
 
 std::string print_process(const Process& process);
 

@@ -120,7 +120,7 @@ struct Resources {
 };
 
 // errors: invalid, naming the field: "resources: memory.limit: must be an integer"
-Result<Resources> parse_resources(std::string_view json);
+Result<Resources> parse_resources(std::string_view text);
 
 std::string print_resources(const Resources& resources);
 

@@ -41,7 +41,7 @@ struct Spec {
 // Only form is checked here; what the fields mean together is validate.h.
 // errors: invalid, naming the field: "config.json: linux.resources.memory.limit: must be an integer",
 //         or the place: "config.json: not valid JSON at byte 17: incomplete JSON"
-Result<Spec> parse_spec(std::string_view json);
+Result<Spec> parse_spec(std::string_view text);
 
 // Only what Spec knows. To change a file and keep the rest of it, use document.h.
 std::string print_spec(const Spec& spec);

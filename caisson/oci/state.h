@@ -37,6 +37,6 @@ std::string print_state(const State& state, Layout layout);
 // For `list -f json`: one line, "null" when there are none, as runc prints a nil slice.
 std::string print_states(const std::vector<State>& states);
 
-Result<State> parse_state(std::string_view json);
+Result<State> parse_state(std::string_view text);
 
 }  // namespace caisson::oci

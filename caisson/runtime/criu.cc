@@ -305,7 +305,7 @@ Result<void> make_mount_points(const Plan& plan) {
     const bool file = step.kind == MountKind::bind && ::stat(step.source.c_str(), &st) == 0 && !S_ISDIR(st.st_mode);
     auto made = file ? sys::make_file_in_root(root.get(), step.target, 0644)
                      : sys::make_directories_in_root(root.get(), step.target, 0755);
-    TRY(std::move(made).during(step.target));
+    const sys::UniqueFd point = TRY(std::move(made).during(step.target));
   }
   return ok();
 }

@@ -23,12 +23,12 @@ void append_quoted(std::string& out, std::string_view text, Bytes bytes = Bytes:
 class JsonObject {
  public:
   explicit JsonObject(Bytes bytes = Bytes::replace) : bytes_(bytes) {}
-  JsonObject& text(std::string_view key, std::string_view value);
-  JsonObject& number(std::string_view key, std::integral auto value) { return raw(key, std::to_string(value)); }
-  JsonObject& boolean(std::string_view key, bool value) { return raw(key, value ? "true" : "false"); }
-  JsonObject& texts(std::string_view key, const std::vector<std::string>& values);
-  JsonObject& texts(std::string_view key, const std::map<std::string, std::string>& values);
-  JsonObject& raw(std::string_view key, std::string_view json);  // json is a JSON value already
+  JsonObject& text(std::string_view name, std::string_view value);
+  JsonObject& number(std::string_view name, std::integral auto value) { return raw(name, std::to_string(value)); }
+  JsonObject& boolean(std::string_view name, bool value) { return raw(name, value ? "true" : "false"); }
+  JsonObject& texts(std::string_view name, const std::vector<std::string>& values);
+  JsonObject& texts(std::string_view name, const std::map<std::string, std::string>& values);
+  JsonObject& raw(std::string_view name, std::string_view json);  // json is a JSON value already
   std::string take();
 
  private:
