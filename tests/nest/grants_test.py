@@ -5,9 +5,11 @@ SPDX-License-Identifier: Apache-2.0
 """
 import json
 import os
+import shutil
 import stat
 import subprocess
 
+from calls_test import calls_path
 from nests import cgroup_mounts, main
 from supervisor_test import SupervisedTest
 
@@ -92,6 +94,15 @@ class EachGrant(GrantsTest):
             without = self.out("-" + grant, script).splitlines()
             self.assertEqual(without[0], "open ENOENT")
             self.assertIn("not permitted", without[1])
+
+    def test_what_is_answered_for_a_grant_is_answered_with_it_only(self):
+        answered = {"priority": "nice-5", "modules": "finit-fuse", "trusted-xattr": "trusted.overlay"}
+        for grants, granted in (("default,trusted-xattr", True), ("default,-priority,-modules", False)):
+            nest = self.granted(grants, "exec /calls all /tmp")
+            shutil.copy(calls_path(), os.path.join(nest.rootfs, "calls"))
+            said = dict(line.split(None, 1) for line in nest.run().out.splitlines() if " " in line)
+            for grant, name in answered.items():
+                self.assertEqual(said[name] == "ok", granted, (grant, said[name]))
 
     def test_bpf_reaches_the_kernel(self):
         self.assertEqual(self.out("+bpf", "/attempts bpf"), "bpf EFAULT\n")
