@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "caisson/nest/gather.h"
 #include "caisson/nest/plan.h"
@@ -174,13 +175,15 @@ Result<std::vector<DataRoot>> write_locked(const Context& context, oci::Document
 }
 
 // A nest without it sees the host's memory and processors, and cannot set what has no namespace.
-procview::Connection connect_view(Facts& facts, const oci::Spec& spec) {
+Result<procview::Connection> connect_view(Facts& facts, const oci::Spec& spec) {
   const bool owner_known = owner_of(spec) == Owner::nest || !spec.linux.uid_mappings.empty();
-  if (facts.listener.empty() || !owner_known || facts.terms.profile == Profile::minimal) return {};
-  auto view = procview::connect();
-  if (!view) return {};
-  facts.overmounts = procview::overmounts(sys::exists, procview::PidMax::global);
-  return *std::move(view);
+  if (facts.listener.empty() || !owner_known || facts.terms.profile == Profile::minimal) return procview::Connection();
+  auto view = procview::connect().during("view of /proc and /sys");
+  if (!view && sys::is_shortage(view.error())) return view;
+  if (!view) return procview::Connection();  // not on this kernel, or not for us
+  const auto may_exist = [](const std::string& path) { return !sys::is_absent(path); };
+  facts.overmounts = procview::overmounts(may_exist, procview::PidMax::global);
+  return view;
 }
 
 // Above whatever an engine hands on.
@@ -214,11 +217,14 @@ Result<void> start_shim(const std::string& directory, const procview::Connection
     TRY(mount_view(directory, view, uid, gid).during("view of /proc and /sys"));
     TRY(pass_on(view.fuse.get(), "--view", argv, inherited));
   }
-  const Quarters quarters = make_quarters(directory);
+  const Quarters quarters = TRY(make_quarters(directory).during("cgroup of the nest's supervisor"));
   for (const sys::UniqueFd& tasks : quarters.tasks) TRY(pass_on(tasks.get(), "--tasks", argv, inherited));
   if (quarters.unified) TRY(pass_on(quarters.unified.get(), "--unified", argv, inherited));
   const auto started = TRY(sys::execute("/proc/self/exe", argv, sys::Stdout::inherit));
-  return started.status == 0 ? ok() : Error::of(Kind::internal, "the nest's shim did not start");
+  if (started.status == 0) return ok();
+  if (started.status < 128 && ::strerrorname_np(started.status) != nullptr)
+    return Error::os(started.status, "start the nest's shim");
+  return Error::of(Kind::internal, "the nest's shim died as it started");
 }
 
 }  // namespace
@@ -239,12 +245,12 @@ Result<std::vector<std::string>> prepare(const Context& context) {
   facts.terms = TRY(choose_terms(spec.annotations, line.terms));
   facts.granted = TRY(gather_granted(facts.terms.grants));
   facts.root = TRY(gather_root(spec, bundle));
-  gather_limits(facts);
-  gather_image(facts);
-  gather_devices(facts);
+  TRY(gather_limits(facts));
+  TRY(gather_image(facts));
+  TRY(gather_devices(facts));
   // Below another's listener (a nest in a nest) that one's supervisor answers for us too.
   if (!nested || seccomp::can_listen()) facts.listener = shim::socket_name;
-  const procview::Connection view = connect_view(facts, spec);
+  const procview::Connection view = TRY(connect_view(facts, spec));
 
   Live live;
   live.name = {.runtime_root = context.runtime_root, .id = line.id};
@@ -287,6 +293,16 @@ Result<void> release(const Context& context, const std::string& id) {
     Store store = TRY(Store::open(context.places));
     TRY(store.release({.runtime_root = context.runtime_root, .id = id}));
     TRY(store.prune());
+  }
+  return sweep(context.places);
+}
+
+Result<void> clear(const Context& context, const std::string& id) {
+  const Name name{.runtime_root = context.runtime_root, .id = id};
+  if (!sys::is_absent(name.runtime_root + "/" + id)) return ok();
+  {
+    Store store = TRY(Store::open(context.places));
+    TRY(store.clear(name));
   }
   return sweep(context.places);
 }

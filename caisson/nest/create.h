@@ -29,6 +29,9 @@ Result<std::vector<std::string>> prepare_exec(const Context& context);
 // After the runtime deleted the container (poststop hook), or failed to create it.
 Result<void> release(const Context& context, const std::string& id);
 
+// After a `delete`: what commands that were killed left of a container that is not there.
+Result<void> clear(const Context& context, const std::string& id);
+
 // Removes the data of a nest that is not alive: `caisson-nest forget ID`.
 //   errors  not_found, conflict
 Result<void> forget(const Context& context, const std::string& id);

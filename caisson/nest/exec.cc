@@ -56,7 +56,7 @@ Result<std::vector<std::string>> prepare_exec(const Context& context) {
   const FirstProcess first = TRY(first_process(run));
   Facts facts;
   facts.terms = first.terms;
-  gather_limits(facts);
+  TRY(gather_limits(facts));
   std::vector<std::string> warnings;
   plan_process(process, first.init, facts, warnings);
   for (const std::string& warning : warnings) report(line, Level::warning, warning);

@@ -49,30 +49,50 @@ Result<void> make_absolute(Overlay& overlay, const std::string& root) {
   return ok();
 }
 
-Idmapping try_idmap(const std::string& path, int userns) {
+Result<Idmapping> try_idmap(const std::string& path, int userns) {
   for (const auto recursive : {sys::Recursive::yes, sys::Recursive::no}) {
     auto clone = sys::open_tree_clone(AT_FDCWD, path, recursive);
+    if (!clone && sys::is_shortage(clone.error())) return std::move(clone).error();
     if (!clone) continue;
     const sys::MountAttributes idmap{.set = MOUNT_ATTR_IDMAP, .userns = userns};
-    if (sys::set_mount_attributes(clone->get(), idmap, recursive))
-      return recursive == sys::Recursive::yes ? Idmapping::recursive : Idmapping::top;
+    auto set = sys::set_mount_attributes(clone->get(), idmap, recursive);
+    if (set) return recursive == sys::Recursive::yes ? Idmapping::recursive : Idmapping::top;
+    if (sys::is_shortage(set.error())) return std::move(set).error();
   }
   return Idmapping::no;
 }
 
-SourceKind kind_of(const std::string& path) {
+// About the file that was to be opened.
+bool says_nothing(const Error& error) { return error.is(EPERM) || sys::is_shortage(error); }
+
+Result<SourceKind> kind_of(const std::string& path) {
   auto fd = sys::open_file(path, O_PATH);
+  if (!fd && says_nothing(fd.error())) return std::move(fd).error();
   if (!fd) return SourceKind::missing;
-  auto status = sys::status_of(fd->get());
-  if (!status) return SourceKind::missing;
-  if (S_ISDIR(status->st_mode)) return SourceKind::directory;
-  if (S_ISREG(status->st_mode)) return SourceKind::file;
-  return S_ISCHR(status->st_mode) || S_ISBLK(status->st_mode) ? SourceKind::device : SourceKind::other;
+  const struct stat status = TRY(sys::status_of(fd->get()).during(path));
+  if (S_ISDIR(status.st_mode)) return SourceKind::directory;
+  if (S_ISREG(status.st_mode)) return SourceKind::file;
+  return S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode) ? SourceKind::device : SourceKind::other;
 }
 
-std::string first_word(const std::string& path) {
+// Empty where there is none, or where it is masked.
+Result<std::string> first_word(const std::string& path) {
   auto text = sys::read_file(path);
-  return text ? text->substr(0, text->find('\n')) : "";
+  if (!text && (text.error().is(ENOENT) || text.error().is(EACCES))) return std::string();
+  if (!text) return std::move(text).error();
+  return text->substr(0, text->find('\n'));
+}
+
+// Read with care (it may be a FIFO, a device, or huge), and only believed if it makes sense: else empty.
+Result<std::string> read_from_image(int root, const std::string& path) {
+  constexpr std::size_t most = 1 << 20;
+  auto file = sys::open_in_root(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  if (!file && says_nothing(file.error())) return std::move(file).error();
+  if (!file) return std::string();
+  const struct stat status = TRY(sys::status_of(file->get()).during(path));
+  if (!S_ISREG(status.st_mode)) return std::string();
+  auto text = sys::read_all(file->get(), most).during(path);
+  return text || sys::is_shortage(text.error()) ? std::move(text) : std::string();
 }
 
 template <class Number>
@@ -108,21 +128,24 @@ Result<RootFacts> gather_root(const oci::Spec& spec, const std::string& bundle) 
   return std::move(found).error();
 }
 
-void gather_limits(Facts& facts) {
+Result<void> gather_limits(Facts& facts) {
   for (const oci::Name& name : oci::rlimits()) {
     rlimit own{};
-    if (::getrlimit(static_cast<__rlimit_resource>(name.number), &own) == 0)
-      facts.hard_limits[std::string(name.text)] = own.rlim_max;
+    if (::getrlimit(static_cast<__rlimit_resource>(name.number), &own) < 0)
+      return Error::os(errno, "getrlimit").during(std::string(name.text));
+    facts.hard_limits[std::string(name.text)] = own.rlim_max;
   }
-  facts.oom_score_adj = number(first_word("/proc/self/oom_score_adj"), 0);
-  facts.last_capability = number(first_word("/proc/sys/kernel/cap_last_cap"), 40);
+  const std::string oom_score_adj = TRY(first_word("/proc/self/oom_score_adj"));
+  facts.oom_score_adj = number(oom_score_adj, 0);
+  const std::string last_capability = TRY(first_word("/proc/sys/kernel/cap_last_cap"));
+  facts.last_capability = number(last_capability, 40);
   constexpr int cap_sys_resource = 24;
-  if (auto status = sys::read_file("/proc/self/status")) {
-    const std::size_t at = status->find("CapEff:\t");
-    if (at == std::string::npos) return;
-    const auto caps = number<std::uint64_t>(std::string_view(*status).substr(at + 8, 16), 0, 16);
-    facts.may_raise_limits = (caps >> cap_sys_resource & 1U) != 0;
-  }
+  const std::string status = TRY(sys::read_file("/proc/self/status"));
+  const std::size_t at = status.find("CapEff:\t");
+  if (at == std::string::npos) return ok();
+  const auto caps = number<std::uint64_t>(std::string_view(status).substr(at + 8, 16), 0, 16);
+  facts.may_raise_limits = (caps >> cap_sys_resource & 1U) != 0;
+  return ok();
 }
 
 Result<void> gather_sources(Facts& facts, const oci::Spec& spec) {
@@ -140,25 +163,32 @@ Result<void> gather_sources(Facts& facts, const oci::Spec& spec) {
   }
   const std::string map = "0 " + std::to_string(first) + " " + std::to_string(ids_per_nest) + "\n";
   const sys::UniqueFd userns = TRY(sys::make_map_namespace(map, map));
-  if (!facts.root.overlay && facts.root.filesystem != "overlay")
-    facts.root.can_idmap = try_idmap(facts.root.path, userns.get()) != Idmapping::no;
-  if (!facts.data_directory.empty())
-    facts.data_can_idmap = try_idmap(facts.data_directory, userns.get()) != Idmapping::no;
+  if (!facts.root.overlay && facts.root.filesystem != "overlay") {
+    const Idmapping whole = TRY(try_idmap(facts.root.path, userns.get()));
+    facts.root.can_idmap = whole != Idmapping::no;
+  }
+  if (!facts.data_directory.empty()) {
+    const Idmapping data = TRY(try_idmap(facts.data_directory, userns.get()));
+    facts.data_can_idmap = data != Idmapping::no;
+  }
   if (!own_ids) return ok();
   for (const oci::Mount& mount : spec.mounts) {
     if (!is_bind(mount)) continue;
     Source source;
-    source.kind = kind_of(mount.source);
+    source.kind = TRY(kind_of(mount.source));
     if (source.kind != SourceKind::missing && source.kind != SourceKind::device)
-      source.idmapping = try_idmap(mount.source, userns.get());
+      source.idmapping = TRY(try_idmap(mount.source, userns.get()));
     facts.sources[mount.source] = source;
   }
   return ok();
 }
 
-void gather_devices(Facts& facts) {
-  for (const char* path : {"/dev/fuse", "/dev/net/tun"})
-    if (kind_of(path) == SourceKind::missing) facts.absent_devices.emplace_back(path);
+Result<void> gather_devices(Facts& facts) {
+  for (const char* path : {"/dev/fuse", "/dev/net/tun"}) {
+    const SourceKind kind = TRY(kind_of(path));
+    if (kind == SourceKind::missing) facts.absent_devices.emplace_back(path);
+  }
+  return ok();
 }
 
 namespace {
@@ -210,33 +240,28 @@ Result<std::vector<oci::Device>> gather_granted(const GrantSet& given) {
   return out;
 }
 
-void gather_image(Facts& facts) {
-  auto root = sys::open_file(facts.root.path, O_PATH | O_DIRECTORY);
-  if (!root) return;
-  const auto open = [&](const std::string& path, int flags) { return sys::open_in_root(root->get(), path, flags); };
-  // The image's file: read with care (it may be a FIFO, a device, or huge), and only believed if it makes sense.
-  constexpr std::size_t most = 1 << 20;
-  if (auto file = open("/etc/docker/daemon.json", O_RDONLY | O_NONBLOCK | O_NOCTTY)) {
-    auto status = sys::status_of(file->get());
-    auto text = status && S_ISREG(status->st_mode) ? sys::read_all(file->get(), most) : Result<std::string>("");
-    if (auto document = oci::Document::parse(text ? *text : "", "daemon.json")) {
-      for (const char* name : {"data-root", "graph"}) {
-        auto path = document->get_string({name});
-        if (path && *path && (*path)->starts_with("/")) facts.docker_data_root = clean_path(**path);
-        if (!facts.docker_data_root.empty()) break;
-      }
+Result<void> gather_image(Facts& facts) {
+  const sys::UniqueFd root = TRY(sys::open_file(facts.root.path, O_PATH | O_DIRECTORY));
+  const std::string text = TRY(read_from_image(root.get(), "/etc/docker/daemon.json"));
+  if (auto document = oci::Document::parse(text, "daemon.json")) {
+    for (const char* name : {"data-root", "graph"}) {
+      auto path = document->get_string({name});
+      if (path && *path && (*path)->starts_with("/")) facts.docker_data_root = clean_path(**path);
+      if (!facts.docker_data_root.empty()) break;
     }
   }
   for (const char* kernel : {"/proc", "/sys", "/dev"})
     if (is_at_or_below(facts.docker_data_root, kernel)) facts.docker_data_root.clear();
   if (facts.docker_data_root == "/") facts.docker_data_root.clear();
-  if (facts.root.filesystem != "overlay") return;
+  if (facts.root.filesystem != "overlay") return ok();
   for (const std::string& path : data_root_paths(facts)) {
-    auto directory = open(path, O_RDONLY | O_DIRECTORY);
+    auto directory = sys::open_in_root(root.get(), path, O_RDONLY | O_DIRECTORY);
+    if (!directory && says_nothing(directory.error())) return std::move(directory).error();
     if (!directory) continue;
-    auto entries = sys::list_directory_at(directory->get(), ".");
-    if (entries && !entries->empty()) facts.preloaded.push_back(path);
+    const auto entries = TRY(sys::list_directory_at(directory->get(), ".").during(path));
+    if (!entries.empty()) facts.preloaded.push_back(path);
   }
+  return ok();
 }
 
 void make_sources_absolute(oci::Spec& spec, const std::string& bundle) {

@@ -16,16 +16,16 @@ namespace caisson::nest {
 Result<RootFacts> gather_root(const oci::Spec& spec, const std::string& bundle);
 
 // Our own limits, which no container of ours can exceed without CAP_SYS_RESOURCE.
-void gather_limits(Facts& facts);
+Result<void> gather_limits(Facts& facts);
 
 // Which bind mounts, the root and the data directory take id maps. `facts.root`, `bundle` and `first_id` are set.
 Result<void> gather_sources(Facts& facts, const oci::Spec& spec);
 
 // What the image says about its engines: Docker's data-root, and data roots that are not empty.
-void gather_image(Facts& facts);
+Result<void> gather_image(Facts& facts);
 
 // Nodes that a nest has beyond a plain container's, and this host has not.
-void gather_devices(Facts& facts);
+Result<void> gather_devices(Facts& facts);
 
 // The devices of grants on request, as this host has them.
 //   errors  unsupported: naming the grant and what this host lacks; denied: a device that is never given

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include <algorithm>
+
 #include "caisson/nest/quarters.h"
 #include "caisson/nest/record.h"
 #include "caisson/oci/document.h"
@@ -59,11 +61,32 @@ Result<void> remove_if_there(const std::string& path) {
 void stop_shim(const std::string& directory) { (void)shim::ask(directory, "stop", -1, std::chrono::seconds(5)); }
 
 // RUN/HASH, after the last nest of that --root.
-void forget_root(const std::string& above) {
-  auto entries = sys::list_directory(above);
-  if (!entries || entries->size() != 1 || entries->front().name != "@root") return;
-  (void)sys::remove_file(above + "/@root");
-  (void)sys::remove_directory(above);
+void forget_root(const std::string& top) {
+  auto entries = sys::list_directory(top);
+  const auto is_link = [](const auto& entry) {
+    return entry.name.starts_with("@root");
+  };  // or what is left of making it
+  if (!entries || !std::ranges::all_of(*entries, is_link)) return;
+  for (const sys::DirectoryEntry& entry : *entries) (void)sys::remove_file(top + "/" + entry.name);
+  (void)sys::remove_directory(top);
+}
+
+std::string above(const std::string& directory) { return directory.substr(0, directory.rfind('/')); }
+
+Result<void> write_live_in(const std::string& directory, const Live& live) {
+  TRY(sys::make_directories(above(directory), 0711));
+  const std::string root = above(directory) + "/@root";
+  if (!sys::exists(root)) TRY(sys::replace_link(root, live.name.runtime_root));
+  TRY(sys::make_directories(directory, 0700));
+  oci::Document document;
+  document.set({"runtimeRoot"}, live.name.runtime_root);
+  document.set({"id"}, live.name.id);
+  document.set({"key"}, live.key);
+  document.set({"creator"}, live.creator);
+  document.set({"creatorStart"}, static_cast<std::int64_t>(live.creator_start));
+  document.set({"claims"}, live.claims);
+  document.set({"work"}, live.work);
+  return sys::replace_file(directory + "/nest.json", document.print(), 0600);
 }
 
 // The runtime's own answer: it alone knows. Anything but a clear "gone" counts as alive.
@@ -86,19 +109,12 @@ Result<Live> Store::find_live(const Name& name) const { return read_live(run_dir
 
 Result<void> Store::write_live(const Live& live) {
   const std::string directory = run_directory(live.name);
-  const std::string above = directory.substr(0, directory.rfind('/'));
-  TRY(sys::make_directories(above, 0711));
-  if (!sys::exists(above + "/@root")) TRY(sys::replace_link(above + "/@root", live.name.runtime_root));
-  TRY(sys::make_directories(directory, 0700));
-  oci::Document document;
-  document.set({"runtimeRoot"}, live.name.runtime_root);
-  document.set({"id"}, live.name.id);
-  document.set({"key"}, live.key);
-  document.set({"creator"}, live.creator);
-  document.set({"creatorStart"}, static_cast<std::int64_t>(live.creator_start));
-  document.set({"claims"}, live.claims);
-  document.set({"work"}, live.work);
-  TRY(sys::replace_file(directory + "/nest.json", document.print(), 0600));
+  auto written = write_live_in(directory, live);
+  if (!written) {  // without its nest.json nobody would find it
+    (void)sys::remove_tree_at(AT_FDCWD, directory);
+    forget_root(above(directory));
+    return written;
+  }
   if (sys::is_absent(this->directory(live.key))) return ok();
   return sys::replace_link(this->directory(live.key) + "/live", relative(live.name));
 }
@@ -161,14 +177,14 @@ Result<void> Store::prune_live() {
   auto roots = TRY(sys::list_directory(places_.run));
   for (const sys::DirectoryEntry& root : roots) {
     if (root.type != DT_DIR || root.name == "claims") continue;
-    const std::string above = places_.run + "/" + root.name;
-    auto nests = TRY(sys::list_directory(above));
+    const std::string top = places_.run + "/" + root.name;
+    auto nests = TRY(sys::list_directory(top));
     for (const sys::DirectoryEntry& nest : nests) {
-      if (nest.type != DT_DIR || !sys::is_absent(above + "/@root/" + nest.name)) continue;
-      auto live = read_live(above + "/" + nest.name);
+      if (nest.type != DT_DIR || !sys::is_absent(top + "/@root/" + nest.name)) continue;
+      auto live = read_live(top + "/" + nest.name);
       if (!live && is_unknown(live.error())) continue;
       if (!live) {
-        (void)sys::remove_tree_at(AT_FDCWD, above + "/" + nest.name);
+        (void)sys::remove_tree_at(AT_FDCWD, top + "/" + nest.name);
         continue;
       }
       const auto running = sys::is_running(static_cast<pid_t>(live->creator), live->creator_start);
@@ -176,6 +192,22 @@ Result<void> Store::prune_live() {
     }
   }
   return ok();
+}
+
+Result<void> Store::clear(const Name& name) {
+  auto live = find_live(name);
+  if (live) return is_alive(*live) ? ok() : release(name);
+  if (is_unknown(live.error())) return std::move(live).error();
+  TRY(sys::remove_tree_at(AT_FDCWD, run_directory(name)));
+  forget_root(above(run_directory(name)));
+  std::vector<std::string> keys;
+  const auto roots = TRY(sys::list_directory(places_.run));
+  for (const sys::DirectoryEntry& root : roots) {
+    auto other = read_live(places_.run + "/" + root.name + "/" + name.id);
+    if (other) keys.push_back(other->key);
+    if (!other && is_unknown(other.error()) && !other.error().is(ENOTDIR)) return std::move(other).error();
+  }
+  return drop_unused(name.id, keys);
 }
 
 Result<void> Store::release(const Name& name) {
@@ -191,7 +223,7 @@ Result<void> Store::release(const Name& name) {
   remove_quarters(directory);
   (void)sys::detach_mount(directory + "/" + view_name);
   TRY(sys::remove_tree_at(AT_FDCWD, directory));
-  forget_root(directory.substr(0, directory.rfind('/')));
+  forget_root(above(directory));
   if (live.key.empty()) return ok();
   TRY(remove_if_there(this->directory(live.key) + "/live"));
   TRY(drop_if_empty(live.key));

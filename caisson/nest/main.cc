@@ -33,13 +33,15 @@ int become_runtime(const Context& context, const std::vector<std::string>& argv)
   return fail(context, sys::become(runtime_program, argv));
 }
 
-int pass_on(const Context& context) {
+std::vector<std::string> as_runtime(const Context& context) {
   std::vector<std::string> argv = {"caisson-runtime"};
   argv.insert(argv.end(), context.line.global.begin(), context.line.global.end());
   if (!context.line.command.empty()) argv.push_back(context.line.command);
   argv.insert(argv.end(), context.line.rest.begin(), context.line.rest.end());
-  return become_runtime(context, argv);
+  return argv;
 }
+
+int pass_on(const Context& context) { return become_runtime(context, as_runtime(context)); }
 
 // create is waited for, so that a container that was not made leaves no nest behind.
 int create(const Context& context) {
@@ -58,6 +60,15 @@ int run(const Context& context) {
   auto argv = prepare(context);
   if (!argv) return fail(context, argv.error());
   return become_runtime(context, *argv);
+}
+
+// A container that its runtime has deleted has told us already; what is left is of commands that were killed.
+int remove(const Context& context) {
+  if (context.line.id.empty()) return pass_on(context);
+  auto finished = sys::execute(runtime_program, as_runtime(context), sys::Stdout::inherit);
+  if (!finished) return fail(context, finished.error());
+  auto cleared = clear(context, context.line.id);
+  return finished->status == 0 && !cleared ? fail(context, cleared.error()) : finished->status;
 }
 
 int exec(const Context& context) {
@@ -107,7 +118,7 @@ constexpr Command commands[] = {
     {"create", create},      {"run", run},
     {"exec", exec},          {"release", release_hook},
     {"forget", forget_data}, {"supervisor", supervisor_status},
-    {"upgrade", upgrade},
+    {"upgrade", upgrade},    {"delete", remove},
 };
 
 }  // namespace

@@ -43,9 +43,10 @@ Result<Quarters> make(const std::string& directory) {
 
 }  // namespace
 
-Quarters make_quarters(const std::string& directory) {
+Result<Quarters> make_quarters(const std::string& directory) {
   auto made = make(directory);
-  return made ? *std::move(made) : Quarters();
+  if (!made && !sys::is_shortage(made.error())) return Quarters();
+  return made;
 }
 
 void remove_quarters(const std::string& directory) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "caisson/base/result.h"
 #include "caisson/sys/unique_fd.h"
 
 namespace caisson::nest {
@@ -17,7 +18,8 @@ struct Quarters {
 };
 
 //   directory  RUN/HASH/ID, which keeps where the cgroup is
-Quarters make_quarters(const std::string& directory);
+// Empty where we may make none.
+Result<Quarters> make_quarters(const std::string& directory);
 
 // When its members have ended.
 void remove_quarters(const std::string& directory);

@@ -158,6 +158,23 @@ Result<void> Store::remove(const std::string& key) {
   return ids.release(key);
 }
 
+Result<void> Store::drop_unused(const std::string& id, const std::vector<std::string>& live) {
+  const auto in_use = [&](const std::string& key) { return std::ranges::find(live, key) != live.end(); };
+  const auto records = TRY(all());
+  for (const Record& record : records)
+    if (record.id == id && !has_live(record.key)) TRY(drop_if_empty(record.key));
+  const idmap::Allocator ids = TRY(allocator(places_));
+  const auto held = TRY(ids.list());
+  for (const idmap::Allocator::Record& each : held) {
+    const bool ours = each.holder.substr(0, each.holder.rfind('-')) == id.substr(0, 100);
+    if (!ours || in_use(each.holder) || !sys::is_absent(directory(each.holder)) ||
+        !sys::is_absent(directory(each.holder + ".gone")))
+      continue;
+    TRY(ids.release(each.holder));
+  }
+  return ok();
+}
+
 Result<void> Store::prune() {
   TRY(prune_live());
   auto entries = TRY(sys::list_directory(places_.state));

@@ -94,6 +94,8 @@ class Store {
   Result<void> claim(Live& live, const std::vector<std::string>& directories);
   // Forgets a live nest: claims, work directory, bundle; then its record if it has no data.
   Result<void> release(const Name& name);
+  // What commands that were killed left of this nest, also before anything named it. One that is alive stays.
+  Result<void> clear(const Name& name);
   // errors  conflict: a nest of the same ID and root, but of another --root, is alive
   Result<void> check_key(const std::string& key, const Name& name) const;
   bool has_live(const std::string& key) const;
@@ -104,6 +106,8 @@ class Store {
   explicit Store(Places places) : places_(std::move(places)) {}
   std::string claims() const { return places_.run + "/claims"; }
   Result<void> prune_live();
+  // Frees what containers of this ID hold and is neither on disk nor in use: no key of `live` is touched.
+  Result<void> drop_unused(const std::string& id, const std::vector<std::string>& live);
   bool is_claimed_by_another(const std::string& claim, const Name& name, std::string& holder);
 
   Places places_;

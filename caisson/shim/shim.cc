@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "caisson/shim/background.h"
 #include "caisson/shim/journal.h"
 #include "caisson/sys/code_pages.h"
 #include "caisson/sys/file.h"
@@ -132,14 +133,14 @@ struct Listener {
 
 class Shim {
  public:
-  Shim(Options options, UniqueFd socket, SharedJournal journal, UniqueFd program)
+  Shim(Options options, std::optional<sys::Pidfd> creator, UniqueFd socket, SharedJournal journal, UniqueFd program)
       : options_(std::move(options)),
+        creator_(std::move(creator)),
         socket_(std::move(socket)),
         journal_(std::move(journal)),
         program_(std::move(program)) {}
 
   void run() {
-    if (auto creator = sys::Pidfd::open(options_.creator)) creator_ = std::move(*creator);
     spawn();
     while (!over()) wait();
     end_for_good();
@@ -155,16 +156,20 @@ class Shim {
   // ---- the supervisor
 
   void spawn() {
+    if (!try_spawn()) retry_at_ = Clock::now() + milliseconds(50);  // a shortage passes; the nest's calls wait for it
+  }
+
+  bool try_spawn() {
     auto control = sys::message_pair();
     auto alive = sys::message_pair();
-    if (!control || !alive) return;
+    if (!control || !alive) return false;
     const int given[4] = {journal_.fd.get(), control->second.get(), alive->second.get(), options_.view};
     auto pid = sys::clone_process(0);
-    if (!pid) return;
+    if (!pid) return false;
     if (*pid == 0) become_supervisor(program_.get(), options_.directory.c_str(), given);
     sys::Process process(*pid);
     auto fd = sys::Pidfd::open(*pid);
-    if (!fd) return;
+    if (!fd) return false;
     supervisor_.emplace(Child{.process = std::move(process), .fd = *std::move(fd)});
     control_ = std::move(control->first);
     alive_ = std::move(alive->first);
@@ -172,6 +177,7 @@ class Shim {
     resumed_ = false;
     started_ = Clock::now();
     resume();
+    return true;
   }
 
   // Not before its predecessors are gone: what they were doing is over before it looks at it. It serves the view
@@ -381,12 +387,12 @@ class Shim {
   }
 
   Options options_;
+  std::optional<sys::Pidfd> creator_;
   UniqueFd socket_;
   SharedJournal journal_;
   UniqueFd program_;   // the supervisor's executable
   UniqueFd previous_;  // the one before an upgrade, until the new one is ready
   UniqueFd upgrading_;
-  std::optional<sys::Pidfd> creator_;
   std::optional<Child> supervisor_;
   std::vector<Child> dying_;  // killed, and not gone yet
   std::vector<Child> abandoned_;
@@ -408,64 +414,38 @@ class Shim {
   bool stopping_ = false;
 };
 
-// In the background: nothing of the caller's but its descriptors that we name.
-void leave_caller(const Options& options) {
-  ::setsid();
-  sys::raw::call(SYS_chdir, "/");
-  ::prctl(PR_SET_NAME, "caisson-shim");
-  auto null = sys::open_file("/dev/null", O_RDWR);
-  auto log = sys::open_file(options.directory + "/supervisor.log", O_WRONLY | O_CREAT | O_APPEND, 0600);
-  if (!null) return;
-  ::dup2(null->get(), STDIN_FILENO);
-  ::dup2(null->get(), STDOUT_FILENO);
-  ::dup2(log ? log->get() : null->get(), STDERR_FILENO);
-  ::signal(SIGPIPE, SIG_IGN);
-  ::signal(SIGHUP, SIG_IGN);
-}
-
-// Its own, made by the creator; a hierarchy that refuses leaves us where we are.
-void join_cgroups(const Options& options) {
-  for (const int tasks : options.tasks) {
-    (void)sys::write_all(tasks, "0");
-    ::close(tasks);
-  }
-  if (options.unified >= 0) ::close(options.unified);
-}
-
 Result<void> start(const Options& options) {
   const UniqueFd directory = TRY(sys::open_file(options.directory, O_PATH | O_DIRECTORY));
   UniqueFd socket = TRY(sys::bind_unix_stream(directory.get(), socket_name));
   SharedJournal journal = TRY(make_journal());
   UniqueFd program = TRY(sys::open_file("/proc/self/exe", O_RDONLY));
+  std::optional<sys::Pidfd> creator;
+  if (options.creator > 0) creator = TRY(sys::Pidfd::open(options.creator).during("creator"));
   auto [ours, theirs] = TRY(sys::message_pair());
   const pid_t pid = TRY(sys::clone_process(0, options.unified));
   if (pid == 0) {
-    leave_caller(options);
-    join_cgroups(options);
+    auto stays = leave_caller(options.directory + "/supervisor.log");
+    join_cgroups(options.tasks);
+    if (options.unified >= 0) ::close(options.unified);
     // By us who stay: the shim is then whom clients see.
-    const bool listens = static_cast<bool>(sys::listen_on(socket.get()));
-    if (listens) (void)sys::send_with_descriptors(theirs.get(), "ready", nullptr, 0);
+    if (stays) stays = sys::listen_on(socket.get());
+    const std::string answer = stays ? "ready" : std::to_string(stays.error().code());
+    const bool told = static_cast<bool>(sys::send_with_descriptors(theirs.get(), answer, nullptr, 0));
     ours.reset();
     theirs.reset();
-    if (listens) Shim(options, std::move(socket), std::move(journal), std::move(program)).run();
-    ::_exit(listens ? 0 : 1);
+    const bool good = stays && told;
+    if (good) Shim(options, std::move(creator), std::move(socket), std::move(journal), std::move(program)).run();
+    ::_exit(good ? 0 : 1);
   }
+  sys::Process shim(pid);
   theirs.reset();
   const sys::Message ready = TRY(sys::receive_message(ours.get()));
-  return ready.text == "ready" ? ok() : Error::of(Kind::internal, "the shim has ended");
-}
-
-// What the caller of a container runtime has open is not ours to keep open: pipes would never end.
-void close_others(const std::vector<int>& kept) {
-  unsigned first = STDERR_FILENO + 1;
-  for (const int fd : kept) {
-    const auto number = static_cast<unsigned>(fd);
-    if (number < first) continue;
-    if (number > first) ::close_range(first, number - 1, 0);
-    ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-    first = number + 1;
+  if (ready.text == "ready") {
+    (void)shim.release();
+    return ok();
   }
-  ::close_range(first, ~0U, 0);
+  const int code = std::atoi(ready.text.c_str());
+  return code != 0 ? Error::os(code, "shim") : Error::of(Kind::internal, "the shim died");
 }
 
 }  // namespace
@@ -478,8 +458,10 @@ int shim_main(int argc, char** argv) {
     done = start(*options);
   }
   if (done) return 0;
+  const int code = done.error().code() > 0 ? done.error().code() : 1;
+  if (options && options->creator == ::getppid()) return code;  // it tells
   (void)sys::write_all(STDERR_FILENO, "caisson-shim: " + done.error().message() + "\n");
-  return 1;
+  return code;
 }
 
 Result<std::string> ask(const std::string& directory, const std::string& request, int descriptor,

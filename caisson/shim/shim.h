@@ -29,6 +29,7 @@ inline constexpr int view_fd = 6;  // /dev/fuse, connected; closed where there i
 
 // `caisson-shim --directory DIR --creator PID [--view FD] [--tasks FD]... [--unified FD]`. Returns in the foreground
 // process when the socket listens. The last two are the doors of its cgroup: files of v1, a directory of v2.
+// Exit status: 0, or what failed as an errno, told on stderr when the creator is not who started it.
 // The shim ends when every listener's last task has ended, or when the creator ends before there was one.
 int shim_main(int argc, char** argv);
 

@@ -24,18 +24,22 @@ void redirect(int from, int to) {
   if (from != to) raw::call(SYS_dup3, from, to, 0);
 }
 
+[[noreturn]] void give_up(long result, int failure) {
+  const int why = static_cast<int>(-result);
+  raw::call(SYS_write, failure, &why, sizeof why);
+  raw::call(SYS_exit_group, 127);
+  __builtin_unreachable();
+}
+
 [[noreturn]] void execute_child(const std::string& path, char* const* argv, int output, int failure) {
-  raw::call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  if (const long r = raw::call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); r < 0) give_up(r, failure);
   if (output >= 0) {
     const long null = raw::call(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
     redirect(static_cast<int>(null), STDIN_FILENO);
     redirect(output, STDOUT_FILENO);
     redirect(static_cast<int>(null), STDERR_FILENO);
   }
-  const int why = static_cast<int>(-raw::call(SYS_execve, path.c_str(), argv, environ));
-  raw::call(SYS_write, failure, &why, sizeof why);
-  raw::call(SYS_exit_group, 127);
-  __builtin_unreachable();
+  give_up(raw::call(SYS_execve, path.c_str(), argv, environ), failure);
 }
 
 struct Pipe {
@@ -63,8 +67,9 @@ Result<Finished> execute(const std::string& path, const std::vector<std::string>
   failure.write.reset();
   captured.write.reset();
   int why = 0;
-  if (raw::call_retrying(SYS_read, failure.read.get(), &why, sizeof why) == sizeof why)
-    return Error::os(why, "execve").during(path);
+  const long told = raw::call_retrying(SYS_read, failure.read.get(), &why, sizeof why);
+  if (told < 0) return Error::os(static_cast<int>(-told), "read").during(path);
+  if (told == sizeof why) return Error::os(why, "execve").during(path);
   Finished out;
   if (captured.read) {
     out.output = TRY(read_all(captured.read.get()).during(path));

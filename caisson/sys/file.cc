@@ -121,6 +121,11 @@ bool is_absent(const std::string& path) {
   return r == -ENOENT || r == -ENOTDIR;
 }
 
+bool is_shortage(const Error& error) {
+  return error.is(ENOMEM) || error.is(EMFILE) || error.is(ENFILE) || error.is(EIO) || error.is(ENOSPC) ||
+         error.is(EBUSY) || error.is(EAGAIN) || error.is(EINTR);
+}
+
 bool exists(const std::string& path) { return raw::call(SYS_faccessat, AT_FDCWD, path.c_str(), F_OK) == 0; }
 
 Result<struct stat> status_of(int fd) {

@@ -56,6 +56,8 @@ Result<void> make_directory_at(int dir, const std::string& path, mode_t mode);  
 Result<void> make_directories(const std::string& path, mode_t mode);            // mkdir -p, on the host's own paths
 
 bool exists(const std::string& path);
+// The machine lacks something (memory, descriptors, a working disk): it says nothing about the file that was asked for.
+bool is_shortage(const Error& error);
 // For what is destroyed when something else is gone: an error that says nothing about it is not absence.
 bool is_absent(const std::string& path);  // follows links; false on any error
 Result<struct stat> status_of(int fd);

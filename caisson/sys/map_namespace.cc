@@ -15,10 +15,11 @@ namespace {
 
 // Tells its number in /proc, which is not its pid when we are in a newer pid namespace than that /proc, and waits.
 [[noreturn]] void hold(int tell) {
-  raw::call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   char self[32];
+  bool told = raw::call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0;
   const long length = raw::call(SYS_readlinkat, AT_FDCWD, "/proc/self", self, sizeof self);
-  if (length > 0) raw::call_retrying(SYS_write, tell, self, static_cast<unsigned long>(length));
+  told = told && length > 0 && raw::call_retrying(SYS_write, tell, self, static_cast<unsigned long>(length)) == length;
+  if (!told) raw::call(SYS_exit_group, 1);  // nobody is there to end us
   raw::call(SYS_close, tell);
   for (;;) raw::call(SYS_pause);
 }
@@ -36,7 +37,7 @@ Result<UniqueFd> make_map_namespace(const std::string& uid_map, const std::strin
   tell.reset();
   char self[32];
   const long length = raw::call_retrying(SYS_read, from.get(), self, sizeof self);
-  if (length <= 0) return Error::of(Kind::os, "the holder of the id mappings ended early");
+  if (length <= 0) return Error::of(Kind::os, "make id mappings: the process that holds them died");
   const std::string proc = "/proc/" + std::string(self, static_cast<std::size_t>(length));
   TRY(write_once(proc + "/uid_map", uid_map));
   TRY(write_once(proc + "/gid_map", gid_map));

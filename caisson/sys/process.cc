@@ -71,8 +71,7 @@ Process& Process::operator=(Process&& other) noexcept {
 
 Process::~Process() {
   if (pid_ <= 0) return;
-  ::kill(pid_, SIGKILL);
-  (void)wait_for(pid_);
+  if (::kill(pid_, SIGKILL) == 0) (void)wait_for(pid_);  // what may not be killed may never end
 }
 
 pid_t Process::release() { return std::exchange(pid_, -1); }
