@@ -12,6 +12,7 @@ import subprocess
 import time
 
 from faults import LONG, main
+import nest_sweep
 import sweep
 
 MOMENTS = 300 if LONG else 14
@@ -137,30 +138,8 @@ class Made(sweep.Create):
         return []
 
 
-class Nest(Killed):
-    """The same for caisson-nest; its records, ids and claims are gone after `forget` and the next nest of that id."""
-
-    program = os.environ.get("CAISSON_TEST_NEST") or os.path.join(os.path.dirname(Killed.program), "caisson-nest")
-
-    def setUp(self):
-        super().setUp()
-        self.nests, self.live = os.path.join(self.directory, "nests"), os.path.join(self.directory, "run")
-        for name, path in (("CAISSON_NEST_STATE", self.nests), ("CAISSON_NEST_RUN", self.live)):
-            os.environ[name] = path
-            self.addCleanup(os.environ.pop, name, None)
-
-    def nothing_left(self, c):
-        forgot = self.call("forget", c.id)
-        wrong = [] if forgot.rc == 0 or "does not exist" in forgot.err else [f"forget: {forgot}"]
-        return wrong + super().nothing_left(c)
-
-    def again(self, c):
-        wrong = super().again(c)
-        ids, claims = os.path.join(self.nests, ".ids"), os.path.join(self.live, "claims")
-        for path, kept in ((self.nests, (".ids",)), (ids, ("lock", "last")), (claims, ())):
-            names = os.listdir(path) if os.path.isdir(path) else []
-            wrong += [f"nest record {path}/{name}" for name in names if name not in kept]
-        return wrong
+class Nest(nest_sweep.Nests, Killed):
+    """The same for caisson-nest: its shim, supervisor, view, cgroup, records and ids go with `delete --force` alone."""
 
     def sleeper(self):
         c = self.container("/bin/sleep", "1000")
@@ -170,10 +149,11 @@ class Nest(Killed):
     def test_AtACallOfCreate(self):
         self.at_calls(Made(self, self.sleeper(), "nest create"), 6)
 
-    def test_AtRandomMomentsOfCreateStartAndDelete(self):
+    def test_AtRandomMomentsOfCreateStartExecAndDelete(self):
         c = self.sleeper()
-        kinds = (sweep.Create(self, c, "nest create"), sweep.Start(self, c, "nest start"), sweep.Delete(self, c, "nest delete"))
-        self.at_moments(kinds, 60 if LONG else 6, 0.03)
+        kinds = (sweep.Create(self, c, "nest create"), sweep.Start(self, c, "nest start"), sweep.Exec(self, c, "nest exec"),
+                 sweep.Delete(self, c, "nest delete"), sweep.Run(self, c, "nest run"))
+        self.at_moments(kinds, MOMENTS if LONG else 8, 0.04)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ ERRORS = {
     "clone": (EAGAIN, ENOMEM, EPERM, ENOSPC), "fork": (EAGAIN,), "vfork": (EAGAIN,),
     "execve": (ENOMEM, EPERM, EACCES, EIO, ENOEXEC, E2BIG), "execveat": (ENOMEM, EPERM, ENOSYS, EACCES, EIO), "wait4": (EINTR,),
     "pidfd_open": (EMFILE, ENOMEM, ENOSYS, EPERM), "pidfd_send_signal": (EPERM, ENOSYS), "pidfd_getfd": (EMFILE, EPERM, ENOSYS),
-    "kill": (EPERM,), "poll": (EINTR, ENOMEM), "ppoll": (EINTR, ENOMEM), "clock_nanosleep": (EINTR,), "nanosleep": (EINTR,),
+    "kill": (EPERM,), "poll": (EINTR, ENOMEM), "ppoll": (EINTR, ENOMEM), "clock_nanosleep": (EINTR,), "pause": (EINTR,), "nanosleep": (EINTR,),
     "close_range": (ENOMEM, EMFILE, ENOSYS), "dup3": (EMFILE, EINTR, EBUSY), "fcntl": (EMFILE, ENOMEM, EINVAL, EPERM),
     "flock": (ENOMEM, EINTR, EPERM), "sendmsg": (ENOBUFS, ENOMEM, EINTR, EPIPE, ETOOMANYREFS), "recvmsg": (ENOMEM, EMFILE, EINTR),
     "socket": (EMFILE, ENOMEM, EPERM, ENOBUFS), "socketpair": (EMFILE, ENOMEM, EPERM), "connect": (EPERM, EINTR, ENOMEM),

@@ -16,7 +16,7 @@ errors = errors_of if LONG and not os.environ.get("CAISSON_FAULTS_ONE") else lam
 
 class EverySystemCall(sweep.Sweep):
     def check(self, kind, name, container):
-        problems = self.sweep(kind(self, container, name), errors)
+        problems = self.fail_each(kind(self, container, name), errors)
         counts = {verdict: sum(1 for row in self.rows if row[5] == verdict) for verdict in ("failed", "tolerated", "missed")}
         print(f"{name}: {len(self.rows)} failures of calls: {counts}", flush=True)
         self.assertEqual(problems, [], "\n".join(problems[:40]))
