@@ -28,8 +28,8 @@ struct CommandLine {
   TermFlags terms;         // --grants, --profile: nest's own, before the command or of create and run
 };
 
-// `words`: without argv[0]. Never fails: what it does not understand is passed on, and the runtime says what is wrong.
-CommandLine read_command_line(std::span<const std::string> words);
+// `given`: without argv[0]. Never fails: what it does not understand is passed on, and the runtime says what is wrong.
+CommandLine read_command_line(std::span<const std::string> given);
 
 // The words of `rest` with every --`name` (alias -`alias`) taken out, and `--name value` put in front.
 std::vector<std::string> with_flag(const CommandLine& line, std::string_view name, std::string_view value);

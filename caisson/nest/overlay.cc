@@ -55,7 +55,7 @@ std::optional<MountLine> parse_mount_line(std::string_view line) {
   const std::vector<std::string_view> fields = split(line, ' ');
   std::size_t dash = 6;
   while (dash < fields.size() && fields[dash] != "-") ++dash;
-  if (dash + 3 >= fields.size()) return std::nullopt;
+  if (dash + 3 >= fields.size() || fields[4].empty()) return std::nullopt;
   return MountLine{.root = unescape_octal(fields[3]),
                    .point = unescape_octal(fields[4]),
                    .type = std::string(fields[dash + 1]),

@@ -73,12 +73,12 @@ class Arguments {
 //           `invalid value "a" for flag -x: parse error`, `caisson-runtime: "kill" requires a minimum of 1 argument(s)`
 Result<void> parse_global(std::span<const Flag> flags, std::span<const std::string> line, Arguments& out);
 Result<void> parse_command(const Command& command, std::span<const std::string> line, Arguments& out,
-                           std::string_view program = "caisson-runtime");
+                           std::string_view name = "caisson-runtime");
 
 const Command* find_command(std::span<const Command> commands, std::string_view name);
 
 std::string global_help(std::span<const Flag> flags, std::span<const Command> commands);
-std::string command_help(const Command& command, std::string_view program = "caisson-runtime");
+std::string command_help(const Command& command, std::string_view name = "caisson-runtime");
 
 // "300ms", "1.5h", "1m30s": Go's time.ParseDuration.
 std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);

@@ -76,7 +76,7 @@ Result<bool> collect(int output, const sys::Pidfd& process, std::optional<std::c
     pollfd items[2] = {{output, POLLIN, 0}, {process.get(), POLLIN, 0}};
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
     if (left.count() <= 0) return false;
-    const int ready = ::poll(items, 2, static_cast<int>(std::min<long long>(left.count(), 3600 * 1000)));
+    const int ready = ::poll(items, 2, static_cast<int>(std::min<long long>(left.count(), 3600000)));
     if (ready < 0 && errno != EINTR) return Error::os(errno, "poll");
     if (ready <= 0) continue;
     if ((items[0].revents & POLLIN) != 0) {

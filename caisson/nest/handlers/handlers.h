@@ -42,26 +42,26 @@ struct Call {
 // After an answer, while nobody waits: what makes this thread's next one faster.
 void prepare_covers(const Supervised& nest);
 
-seccomp::Answer handle_mknod(Call& call);
-seccomp::Answer handle_mknodat(Call& call);
-seccomp::Answer handle_mount(Call& call);
-seccomp::Answer handle_umount(Call& call);
-seccomp::Answer handle_move_mount(Call& call);
+seccomp::Answer handle_mknod(Call& trapped);
+seccomp::Answer handle_mknodat(Call& trapped);
+seccomp::Answer handle_mount(Call& trapped);
+seccomp::Answer handle_umount(Call& trapped);
+seccomp::Answer handle_move_mount(Call& trapped);
 seccomp::Answer handle_sysinfo(Call& call);
-seccomp::Answer handle_setrlimit(Call& call);
-seccomp::Answer handle_prlimit(Call& call);
-seccomp::Answer handle_setpriority(Call& call);
-seccomp::Answer handle_init_module(Call& call);
-seccomp::Answer handle_finit_module(Call& call);
+seccomp::Answer handle_setrlimit(Call& trapped);
+seccomp::Answer handle_prlimit(Call& trapped);
+seccomp::Answer handle_setpriority(Call& trapped);
+seccomp::Answer handle_init_module(Call& trapped);
+seccomp::Answer handle_finit_module(Call& trapped);
 
 enum class Named : unsigned char { by_path, link, by_descriptor };  // setxattr, lsetxattr, fsetxattr
 template <Named named>
-seccomp::Answer handle_setxattr(Call& call);
+seccomp::Answer handle_setxattr(Call& trapped);
 template <Named named>
-seccomp::Answer handle_getxattr(Call& call);
+seccomp::Answer handle_getxattr(Call& trapped);
 template <Named named>
-seccomp::Answer handle_removexattr(Call& call);
+seccomp::Answer handle_removexattr(Call& trapped);
 template <Named named>
-seccomp::Answer handle_listxattr(Call& call);
+seccomp::Answer handle_listxattr(Call& trapped);
 
 }  // namespace caisson::nest
