@@ -39,8 +39,8 @@ def environment():
     return {**os.environ, "CAISSON_SOURCE": str(SOURCE), "CAISSON_BUILD": str(BUILD),
             "CAISSON_TEST_NEST": str(BUILD / "caisson-nest"),
             "CAISSON_TEST_PROBE": str(BUILD / "tests/runtime/runtime_probe"),
-            "CAISSON_TEST_STORM": str(BUILD / "tests/nest/nest_storm"),
-            "CAISSON_TEST_ATTEMPTS": str(BUILD / "tests/nest/nest_attempts"),
+            **{f"CAISSON_TEST_{name.upper()}": str(BUILD / f"tests/nest/nest_{name}")
+               for name in ("storm", "attempts", "trapped", "calls", "hostile", "procview")},
             "CAISSON_TEST_WITHOUT": str(BUILD / "tests/tools/without"), "CAISSON_PATIENCE": "180",
             "CAISSON_SLOWNESS": "6", "CAISSON_WORKERS": "2"}
 
