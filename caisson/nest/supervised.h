@@ -29,8 +29,9 @@ struct Supervised {
   std::vector<oci::Device> devices;  // of its grants on request
   procview::Nest view;               // what its /proc and /sys are made of
   procview::Known known;             // `view`, when the first process is there
-  LockedViews locked;                // of profile `hardened`
-  sys::UniqueFd host_mounts;         // the host's mount namespace
+  mutable procview::Sysinfo sysinfo;
+  LockedViews locked;         // of profile `hardened`
+  sys::UniqueFd host_mounts;  // the host's mount namespace
   sys::UniqueFd host_network;
 
   bool owns(uid_t uid) const;

@@ -50,6 +50,9 @@ Result<std::string> Contents::host_text(const Node& node) { return sys::read_fil
 
 Result<std::string> Contents::stored_text(const Node& node) {
   if (std::optional<std::string> value = values_.read(stored_name(*node.entry->row))) return *std::move(value);
+  if (node.entry->numbers > 0 || node.entry->row->over == Over::if_there) return host_text(node);
+  // Of those there are not many, and they are always there: the file stays open.
+  if (const std::string& text = gather_.host(Tree::host_path_of(node)); !text.empty()) return text;
   return host_text(node);
 }
 
@@ -92,9 +95,12 @@ Result<std::string> Contents::view(const Node& node, pid_t asking) {
       return render_meminfo(g.host("/proc/meminfo"), g.memory());
     case Content::swaps:
       return render_swaps(g.host("/proc/meminfo"), g.memory());
-    case Content::vmstat:
+    case Content::vmstat: {
       if (!vmstat_) vmstat_.emplace(g.host("/proc/vmstat"));
-      return vmstat_->render(g.host("/proc/meminfo"), g.memory(), g.disks());
+      Memory memory = g.memory();
+      memory.oom_kills = g.oom_kills();
+      return vmstat_->render(g.host("/proc/meminfo"), memory, g.disks());
+    }
     case Content::node_meminfo: {
       const std::string host = TRY(host_text(node));
       return render_node_meminfo(host, field(g.host("/proc/meminfo"), "MemTotal:").value_or(0) * 1024, g.memory());

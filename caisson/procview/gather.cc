@@ -26,21 +26,21 @@ double machine_age() {
 // Reads from the start; "" on any error, and the descriptor is of no more use then.
 bool read_again(int fd, std::string& out) {
   constexpr std::size_t step = 16384;
-  std::size_t size = 0;
-  for (;;) {
-    if (out.size() < size + step) out.resize(size + step);
-    const ssize_t n = ::pread(fd, out.data() + size, out.size() - size, static_cast<off_t>(size));
-    if (n < 0 && errno == EINTR) continue;
+  for (std::size_t size = 0;;) {
+    ssize_t n = 0;
+    out.resize_and_overwrite(size + step, [&](char* at, std::size_t) {
+      do n = ::pread(fd, at + size, step, static_cast<off_t>(size));
+      while (n < 0 && errno == EINTR);
+      return size + static_cast<std::size_t>(std::max<ssize_t>(n, 0));
+    });
     if (n < 0) {
       out.clear();
       return false;
     }
-    size += static_cast<std::size_t>(n);
+    size = out.size();
     // The kernel makes such a file a whole at a time: room left over means the end.
-    if (n == 0 || size < out.size()) break;
+    if (static_cast<std::size_t>(n) < step) return true;
   }
-  out.resize(size);
-  return true;
 }
 
 }  // namespace
@@ -71,31 +71,34 @@ Gather::Place Gather::place(std::string_view controller) const {
     out.levels.push_back(base + below);
     below.resize(std::min(below.rfind('/'), below.size()));
   }
-  out.levels.push_back(base);
+  // A hierarchy's root has no limits. source: linux kernel/cgroup/cgroup-v1.c, cgroup.sane_behavior; cgroup.c,
+  // cgroup.type
+  const bool v1 = out.version == cgroup::Version::v1;
+  const bool is_root = v1 == sys::exists(base + (v1 ? "/cgroup.sane_behavior" : "/cgroup.type"));
+  if (!is_root || out.levels.empty()) out.levels.push_back(base);
   return out;
 }
 
+// Texts stay where they are: callers hold several at a time.
 const std::string& Gather::host(const std::string& path) {
-  std::string& text = texts_[path];
-  auto found = open_.find(path);
-  if (found == open_.end()) {
-    Result<sys::UniqueFd> fd = sys::open_file(path, O_RDONLY);
-    if (!fd) {
-      text.clear();
-      return text;
-    }
-    if (open_.size() >= most_open) open_.clear();  // a very deep cgroup
-    found = open_.emplace(path, *std::move(fd)).first;
+  File& file = files_[path];
+  if (!file.fd) {
+    if (++opened_ % most_open == 0)  // a very deep cgroup
+      for (auto& [name, other] : files_) other.fd = {};
+    if (Result<sys::UniqueFd> fd = sys::open_file(path, O_RDONLY)) file.fd = *std::move(fd);
   }
-  if (!read_again(found->second.get(), text)) open_.erase(found);
-  return text;
+  if (!file.fd || !read_again(file.fd.get(), file.text)) {
+    file.fd = {};
+    file.text.clear();
+  }
+  return file.text;
 }
 
 const std::string& Gather::cpuinfo() {
   const std::string path = "/proc/cpuinfo";
   const double now = machine_age();
-  const auto kept = texts_.find(path);
-  if (kept != texts_.end() && cpuinfo_at_ >= 0 && now - cpuinfo_at_ < 1) return kept->second;
+  const auto kept = files_.find(path);
+  if (kept != files_.end() && cpuinfo_at_ >= 0 && now - cpuinfo_at_ < 1) return kept->second.text;
   cpuinfo_at_ = now;
   return host(path);
 }
@@ -107,18 +110,22 @@ Memory Gather::memory() {
   if (memory_.version == cgroup::Version::v1) {
     parse_memory_stat_v1(host(own + "/memory.stat"), out);
     out.usage = parse_limit(host(own + "/memory.usage_in_bytes")).value_or(0);
-    out.oom_kills = field(host(own + "/memory.oom_control"), "oom_kill").value_or(0);
     return out;
   }
   parse_memory_stat_v2(host(own + "/memory.stat"), out);
   out.usage = parse_limit(host(own + "/memory.current")).value_or(0);
   out.swap_usage = parse_limit(host(own + "/memory.swap.current")).value_or(0);
-  out.oom_kills = field(host(own + "/memory.events"), "oom_kill").value_or(0);
   for (const std::string& level : memory_.levels) {
     out.limit = std::min(out.limit, parse_limit(host(level + "/memory.max")).value_or(no_limit));
     out.swap_limit = std::min(out.swap_limit, parse_limit(host(level + "/memory.swap.max")).value_or(no_limit));
   }
   return out;
+}
+
+std::uint64_t Gather::oom_kills() {
+  if (!memory_) return 0;
+  const bool v1 = memory_.version == cgroup::Version::v1;
+  return field(host(memory_.own() + (v1 ? "/memory.oom_control" : "/memory.events")), "oom_kill").value_or(0);
 }
 
 CpuUse Gather::cpu_use() {

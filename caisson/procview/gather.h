@@ -24,7 +24,8 @@ class Gather {
   // The kernel asks every CPU for its frequency: its text may be up to a second old, the rest of it does not change.
   const std::string& cpuinfo();
 
-  Memory memory();
+  Memory memory();  // but for oom_kills
+  std::uint64_t oom_kills();
   CpuUse cpu_use();
   std::vector<unsigned> cpus();   // that it may use: cpuset, quota
   std::vector<unsigned> nodes();  // memory nodes that it may use
@@ -53,8 +54,12 @@ class Gather {
   const Nest& nest_;
   Place memory_, cpu_, cpuacct_, cpuset_, io_, pids_, unified_;
   std::uint64_t boot_ticks_ = 0;  // of the nest, since the machine's
-  std::map<std::string, sys::UniqueFd> open_;
-  std::map<std::string, std::string> texts_;
+  struct File {
+    sys::UniqueFd fd;
+    std::string text;
+  };
+  std::map<std::string, File> files_;
+  std::size_t opened_ = 0;
   double cpuinfo_at_ = -1;
   Loads loads_;
   double loads_at_ = -1;         // the nest's age when they were last counted

@@ -1,5 +1,5 @@
 // What a nest sees in /proc and /sys where the kernel has no namespace: mounts to make, and the server behind them.
-// Layer: procview. Used by nest: its plan (overmounts), its shim (connect) and its supervisor (serve, sysinfo_of).
+// Layer: procview. Used by nest: its plan (overmounts), its shim (connect) and its supervisor (serve, Sysinfo).
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -10,6 +10,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -110,7 +112,17 @@ struct Inbox {
 Result<void> serve(int fuse, const Nest& before, const Known* known, Resend resend, Progress progress = {},
                    Inbox inbox = {});
 
-// sysinfo(2) with the numbers of the nest's meminfo, uptime and loadavg.
-Result<struct sysinfo> sysinfo_of(const Nest& nest);
+// sysinfo(2) with the numbers of the nest's meminfo, uptime and loadavg. For any thread; keeps the files open that it
+// reads.
+class Sysinfo {
+ public:
+  Sysinfo();
+  ~Sysinfo();
+  Result<struct sysinfo> ask(const Nest& nest);  // the same one each time
+
+ private:
+  std::mutex mutex_;
+  std::unique_ptr<class Gather> gather_;
+};
 
 }  // namespace caisson::procview

@@ -1,4 +1,4 @@
-// The entry points that act: serve(), sysinfo_of().
+// The entry points that act: serve(), Sysinfo.
 // Layer: procview.
 // SPDX-License-Identifier: Apache-2.0
 #include "caisson/procview/render.h"
@@ -18,12 +18,16 @@ Result<void> serve(int fuse, const Nest& before, const Known* known, Resend rese
   }
 }
 
-Result<struct sysinfo> sysinfo_of(const Nest& nest) {
-  Gather gather(nest);
-  const std::string meminfo = gather.host("/proc/meminfo");
+Sysinfo::Sysinfo() = default;
+Sysinfo::~Sysinfo() = default;
+
+Result<struct sysinfo> Sysinfo::ask(const Nest& nest) {
+  const std::lock_guard lock(mutex_);
+  if (!gather_) gather_ = std::make_unique<Gather>(nest);
+  const std::string& meminfo = gather_->host("/proc/meminfo");
   if (meminfo.empty()) return Error::os(ENOENT, "/proc/meminfo");
-  const Memory memory = gather.memory();
-  return make_sysinfo(view_memory(meminfo, memory), gather.age(), gather.loads(0));
+  const MemoryView memory = view_memory(meminfo, gather_->memory());
+  return make_sysinfo(memory, gather_->age(), gather_->loads(0));
 }
 
 }  // namespace caisson::procview

@@ -56,7 +56,7 @@ Answer handle_sysinfo(Call& call) {
   if (call.nest.known.get() == nullptr) return Answer::native();
   // The caller's memory by a descriptor: checked after it was opened, it is nobody else's, whoever gets the pid.
   auto memory = call.caller.open("mem", O_RDWR);
-  auto info = procview::sysinfo_of(call.nest.view);
+  auto info = call.nest.sysinfo.ask(call.nest.view);
   if (!memory || !info || !call.begin(0)) return Answer::native();
   const CompatSysinfo small = narrow(*info);
   const void* data = call.is_compat ? static_cast<const void*>(&small) : &*info;
