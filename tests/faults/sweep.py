@@ -320,7 +320,7 @@ class Sweep(FaultTest):
 
     def traced(self, scenario, *flags):
         scenario.prepare()
-        wrap = (inject_path(), "--report", self.report, "--seconds", "20", *scenario.wrap(), *flags)
+        wrap = (inject_path(), "--report", self.report, "--seconds", "60", *scenario.wrap(), *flags)
         result = self.call(*scenario.line(), wrap=wrap)
         return result, self.text(self.report).splitlines()
 
@@ -416,7 +416,7 @@ class Sweep(FaultTest):
             wrong += scenario.failed(result)
         scenario.close()
         if not scenario.lasts:
-            wrong += self.gone(scenario.c, 15)
+            wrong += self.gone(scenario.c, 30)
         self.rows.append((scenario.name, process, number, name, errno.errorcode[error], verdict, result.err.strip()[-300:]))
         if not wrong:
             return None
