@@ -67,9 +67,9 @@ Result<Finished> execute(const std::string& path, const std::vector<std::string>
   failure.write.reset();
   captured.write.reset();
   int why = 0;
-  const long told = raw::call_retrying(SYS_read, failure.read.get(), &why, sizeof why);
-  if (told < 0) return Error::os(static_cast<int>(-told), "read").during(path);
-  if (told == sizeof why) return Error::os(why, "execve").during(path);
+  // Nothing to read: it runs. An error says neither; its exit status will.
+  if (raw::call_retrying(SYS_read, failure.read.get(), &why, sizeof why) == sizeof why)
+    return Error::os(why, "execve").during(path);
   Finished out;
   if (captured.read) {
     out.output = TRY(read_all(captured.read.get()).during(path));
