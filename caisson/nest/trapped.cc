@@ -11,6 +11,9 @@
 namespace caisson::nest {
 namespace {
 
+// Of the new mount API move_mount is enough: what fsmount gives is the kernel's own, and nothing was found that needs
+// another answer of open_tree, fspick or mount_setattr. A mount's descriptor is O_PATH, which SECCOMP_IOCTL_NOTIF_ADDFD
+// does not take: profile `hardened` has fsopen answered with ENOSYS instead (plan_seccomp.cc).
 constexpr TrappedCall table[] = {
     {"mknod", When::device_node, Grant::mknod, handle_mknod, "makes the device nodes that a nest may have"},
     {"mknodat", When::device_node_at, Grant::mknod, handle_mknodat, "makes the device nodes that a nest may have"},
