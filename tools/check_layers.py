@@ -20,7 +20,7 @@ MAY_USE = {  # library: what it may include, besides itself
     "runtime": {"base", "sys", "oci", "idmap", "cgroup", "seccomp"},
     "shim": {"base", "sys"},
     "nest": {"base", "sys", "oci", "idmap", "cgroup", "seccomp", "shim", "procview"},
-    "trace": {"base", "sys", "seccomp", "procview", "runtime", "nest"},
+    "trace": {"base", "sys", "oci", "seccomp", "procview", "runtime", "nest"},
     "tree": {"base", "sys", "oci", "runtime", "nest"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"caisson/([a-z_]+)/')

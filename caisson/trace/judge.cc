@@ -11,9 +11,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
+#include <cstdlib>
 #include <cstring>
 
 #include "caisson/nest/arguments.h"
+#include "caisson/oci/kernel_names.h"
 #include "caisson/seccomp/notify.h"
 #include "caisson/seccomp/syscall_table.h"
 #include "caisson/sys/file.h"
@@ -173,6 +176,38 @@ std::uint64_t new_namespaces(const TracedCall& traced, const Call& call) {
   return read_value<std::uint64_t>(call, call.arguments[0]).value_or(0) & (namespace_flags | new_time);
 }
 
+// The capabilities that capset(2) asks for by name. A task that keeps most of what it has only passes on what it was
+// given, and would with fewer grants too.
+std::uint64_t named_capabilities(const Call& call) {
+  struct Data {
+    std::uint32_t effective, permitted, inheritable;
+  };
+  struct Both {
+    Data low, high;
+  };
+  const auto data = read_value<Both>(call, call.arguments[1]);
+  const auto status = sys::read_start_at(AT_FDCWD, of_task(call, "status"));
+  if (!data || !status) return 0;
+  const std::uint64_t wanted = std::uint64_t{data->high.permitted} << 32U | data->low.permitted;
+  const std::size_t at = status->find("CapPrm:\t");
+  const std::uint64_t has = at == status->npos ? 0 : std::strtoull(status->c_str() + at + 8, nullptr, 16);
+  return std::popcount(wanted) * 2 < std::popcount(has) ? wanted : 0;
+}
+
+std::vector<Operation> capabilities(const TracedCall& traced, const Call& call) {
+  std::vector<Operation> out;
+  const std::uint64_t wanted = named_capabilities(call);
+  for (const nest::GrantRow& row : nest::grants()) {
+    for (const char* name : row.capabilities) {
+      const auto number = oci::capability(name);
+      if (number && (wanted >> *number & 1U) != 0)
+        out.push_back(
+            {.call = &traced, .arguments = name, .path = "", .served = served_by_capability(name), .error = 0});
+    }
+  }
+  return out;
+}
+
 bool opens_for_writing(const TracedCall& traced, const Call& call) {
   const std::string_view name = traced.name;
   std::uint64_t flags = O_WRONLY;
@@ -201,6 +236,7 @@ bool Judge::asks(const TracedCall& traced, const Call& call) const {
   switch (traced.asks) {
     case Asks::always:
     case Asks::makes_directory:
+    case Asks::capabilities:
     case Asks::socket:
       return true;
     case Asks::never:
@@ -292,24 +328,25 @@ std::optional<Served> Judge::served_file(const TracedCall& traced, const Call& c
   return served_path(path, is_device_file);
 }
 
-std::optional<Operation> Judge::judge(const Call& call) const {
+std::vector<Operation> Judge::judge(const Call& call) const {
   const TracedCall* traced = find(call);
-  if (traced == nullptr || !asks(*traced, call)) return std::nullopt;
+  if (traced == nullptr || !asks(*traced, call)) return {};
+  if (traced->asks == Asks::capabilities) return capabilities(*traced, call);
   Operation out;
   out.call = traced;
-  if (traced->asks == Asks::socket) return out;
+  if (traced->asks == Asks::socket) return {out};
   Shown shown = show(*traced, call);
   out.path = std::move(shown.path);
   out.arguments = std::move(shown.arguments);
   if (traced->asks == Asks::opens || traced->asks == Asks::makes_directory) {
     const auto by = served_file(*traced, call, out.path);
-    if (!by) return std::nullopt;
+    if (!by) return {};
     out.served = *by;
   } else {
     out.served = served_in_place(*traced, call);
   }
   if (traced->asks == Asks::namespaces_clone3) out.arguments = with_base("0x%llx", new_namespaces(*traced, call));
-  return out;
+  return {std::move(out)};
 }
 
 }  // namespace caisson::trace

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "caisson/trace/report.h"
 
@@ -27,8 +28,8 @@ class Judge {
  public:
   Judge();
 
-  // Absent: nothing of interest, or its memory cannot be read and the kernel will say EFAULT.
-  std::optional<Operation> judge(const Call& call) const;
+  // Empty: nothing of interest, or its memory cannot be read and the kernel will say EFAULT. Several: capabilities.
+  std::vector<Operation> judge(const Call& call) const;
   // The task has become another program. A sentence if that has less privilege than it would have without us.
   // source: cap_bprm_creds_from_file() in linux security/commoncap.c: a tracer without privilege takes set-id away
   std::string weakened(pid_t task) const;

@@ -65,7 +65,8 @@ constexpr TracedCall table[] = {
     {"socket", Asks::socket, network, "iii"},
     {"sendto", Asks::netlink, network, "f"},
     {"sendmsg", Asks::netlink, network, "f"},
-    // By what it is that is opened or made.
+    // By what it is that is opened, made or kept.
+    {"capset", Asks::capabilities, "", ""},
     {"open", Asks::opens, "", "pxo"},
     {"creat", Asks::opens, "", "po"},
     {"openat", Asks::opens, "", "@pxo"},

@@ -24,6 +24,7 @@ enum class Asks : unsigned char {
   namespaces,         // flags in the first argument
   namespaces_clone,   // the same, with a signal in the low byte
   namespaces_clone3,  // flags in a struct
+  capabilities,       // kept by name for what is run next: those that a grant gives
   opens,              // for writing: what it is decides
   makes_directory,    // of a cgroup
   sets_interface,     // an ioctl

@@ -36,7 +36,7 @@ class Tracer {
  private:
   struct Pending {
     Call call;
-    Operation operation;
+    std::vector<Operation> operations;
   };
 
   // Everything that has stopped or ended. False: nobody is left.
@@ -85,8 +85,8 @@ class Tracer {
     if (info->op == PTRACE_SYSCALL_INFO_ENTRY) {
       Call call{.task = tid, .abi = info->arch, .number = info->entry.nr, .arguments = {}};
       std::copy(std::begin(info->entry.args), std::end(info->entry.args), call.arguments.begin());
-      if (auto operation = judge_.judge(call))
-        pending_.insert_or_assign(tid, Pending{.call = call, .operation = *std::move(operation)});
+      if (auto operations = judge_.judge(call); !operations.empty())
+        pending_.insert_or_assign(tid, Pending{.call = call, .operations = std::move(operations)});
     } else if (info->op == PTRACE_SYSCALL_INFO_EXIT) {
       const auto found = pending_.find(tid);
       if (found != pending_.end()) returned(found->second, info->exit.is_error != 0, info->exit.rval);
@@ -95,10 +95,12 @@ class Tracer {
   }
 
   void returned(Pending& pending, bool is_error, std::int64_t value) {
-    if (pending.operation.call->asks == Asks::socket) return judge_.remember_socket(pending.call, value);
+    if (pending.operations.front().call->asks == Asks::socket) return judge_.remember_socket(pending.call, value);
     if (is_error && -value >= first_restart && -value <= last_restart) return;
-    pending.operation.error = is_error ? static_cast<int>(-value) : 0;
-    out_.report.add(pending.operation);
+    for (Operation& operation : pending.operations) {
+      operation.error = is_error ? static_cast<int>(-value) : 0;
+      out_.report.add(operation);
+    }
   }
 
   void forward(const siginfo_t& info) {

@@ -9,8 +9,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import unittest
 
-from nests import HERE, SOURCE, main, wait_until
+import dockerd_test
+from nests import HERE, main, wait_until
 from harness import LONG, built  # nests.py says where it is
 from supervisor_test import SupervisedTest
 
@@ -23,6 +25,7 @@ ASKED = {  # script: the exact grants; each is traced on the host, and run in a 
     "mknod node c 1 3 && mkdir -p m && mount -t tmpfs x m && ip addr add 10.9.8.7/32 dev lo": ["mount", "net", "mknod"],
     "chown 1:1 . && echo x > file && cat file > /dev/null && ls / > /dev/null": [],
 }
+DOCKERD = ["mount", "cgroup", "net", "mknod"]  # to start, and to run a container, which is given CAP_MKNOD
 
 
 def calls_path():
@@ -99,6 +102,20 @@ class Trace(SupervisedTest):
         report = self.trace("sh", "-c", "ulimit -S -n 64; ulimit -H -n 128; nice -n 5 true")
         self.assertEqual(report["grants"], [], "lowered only")
 
+    def test_capabilities_that_are_kept_by_name_count(self):
+        script = os.path.join(self.directory, "capset.py")
+        with open(script, "w") as file:
+            file.write("""import ctypes, sys
+has = int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("CapPrm")), 16)
+keep = eval(sys.argv[1])
+words = [keep & 0xffffffff, keep & 0xffffffff, 0, keep >> 32, keep >> 32, 0]
+sys.exit(ctypes.CDLL(None).capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)(*words)))
+""")
+        report = self.trace(sys.executable, script, "has & (1 << 27 | 1)")
+        self.assertEqual([(o["call"], o["arguments"], o["grant"]) for o in report["operations"]], [("capset", "CAP_MKNOD", "mknod")])
+        for most in ("has & ~1", "has", "0"):
+            self.assertEqual(self.trace(sys.executable, script, most)["grants"], [], most)
+
     def test_every_way_into_the_kernel_is_followed(self):
         """32-bit and x32 calls, threads, children of children."""
         report = self.trace(calls_path(), "all", ".", before=PRIVATE, rc=0)
@@ -156,6 +173,66 @@ class Trace(SupervisedTest):
         self.assertEqual(report["list"], "none,mknod", report)
         self.assertTrue(os.path.exists(os.path.join(root, "usr/share/noded/null")))
         self.assertIn("any", [o["servedBy"] for o in report["operations"]], "files get their owners")
+
+
+@unittest.skipUnless(LONG, "long: CAISSON_LONG=1")
+class Engine(dockerd_test.Dockerd):
+    """dockerd from Debian, followed from its start to its end with a container in between."""
+
+    test_it_does_what_it_does_on_a_host = None  # Dockerd's own
+
+    def nest_of(self, grants, command):
+        nest = self.daemon()
+        nest.config["annotations"] = {"io.caisson.grants": ",".join(["none", *grants]) if grants is not None else "default"}
+        self.upper = os.path.join(self.directory, "layers/diff")
+        shutil.copy(CAISSON, os.path.join(self.upper, "caisson"))
+        nest.process["args"] = ["/bin/sh", "-c", f"mkdir -p /run /root; exec {command} > /root/dockerd.log 2>&1"]
+        self.addCleanup(self.forget, nest)
+        return nest.up()
+
+    def forget(self, nest):
+        nest.delete("--force", rc=None)
+        self.runtime("forget", nest.id, rc=None)
+
+    def works(self, nest):
+        """Whether it starts and runs a container."""
+        answers = lambda: nest.exec("docker", "version", rc=None).rc == 0  # noqa: E731
+        if wait_until(lambda: "up" if answers() else nest.status() == "stopped" and "down", "dockerd answers or ends", 200) == "down":
+            return False
+        nest.exec("/bin/sh", "-c", dockerd_test.IMAGE, rc=None)
+        self.ran = nest.exec("docker", "run", "--rm", "image", "/bin/echo", "did", rc=None, seconds=120)
+        return self.ran.out == "did\n"
+
+    def log(self):
+        with open(os.path.join(self.upper, "root/dockerd.log")) as file:
+            return file.read()[-3000:]
+
+    def test_dockerd_asks_for_exactly_these(self):
+        nest = self.nest_of(None, "/caisson trace --json -o /root/report dockerd")
+        self.assertTrue(self.works(nest))
+        nest.kill("TERM")
+        nest.wait_stopped()
+        with open(os.path.join(self.upper, "root/report")) as file:
+            report = json.load(file)
+        self.assertEqual(report["grants"], DOCKERD, [o for o in report["operations"] if o["counts"]])
+
+    def test_dockerd_works_with_these(self):
+        self.assertTrue(self.works(self.nest_of(DOCKERD, "dockerd")), getattr(self, "ran", None) or self.log())
+
+    def without(self, grant):
+        self.assertFalse(self.works(self.nest_of([other for other in DOCKERD if other != grant], "dockerd")))
+
+    def test_dockerd_does_not_work_without_mount(self):
+        self.without("mount")
+
+    def test_dockerd_does_not_work_without_cgroup(self):
+        self.without("cgroup")
+
+    def test_dockerd_does_not_work_without_net(self):
+        self.without("net")
+
+    def test_dockerd_does_not_work_without_mknod(self):
+        self.without("mknod")
 
 
 if __name__ == "__main__":
