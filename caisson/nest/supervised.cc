@@ -43,6 +43,7 @@ Result<void> learn(Supervised& nest, pid_t init, std::string_view instructions) 
   const std::string at = "/proc/" + std::to_string(init);
   nest.host_mounts = TRY(sys::open_file("/proc/self/ns/mnt", O_RDONLY));
   nest.host_network = TRY(sys::open_file("/proc/self/ns/net", O_RDONLY));
+  nest.host_processes = TRY(sys::open_file("/proc/self/ns/pid", O_RDONLY));
   const sys::UniqueFd user = TRY(sys::open_file(at + "/ns/user", O_RDONLY));
   nest.user_namespace = TRY(namespace_id(user.get()));
   nest.uids = TRY(sys::read_id_map(at + "/uid_map"));

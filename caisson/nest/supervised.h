@@ -33,6 +33,7 @@ struct Supervised {
   LockedViews locked;         // of profile `hardened`
   sys::UniqueFd host_mounts;  // the host's mount namespace
   sys::UniqueFd host_network;
+  sys::UniqueFd host_processes;  // the pid namespace that its supervisor is in
 
   bool owns(uid_t uid) const;
   // Every proc and sysfs inside is ours to make: the kernel makes none.

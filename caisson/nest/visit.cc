@@ -12,7 +12,10 @@ namespace caisson::nest {
 Result<Visit> Visit::enter(int descriptor, int kind, const Supervised& nest) {
   const long r = sys::raw::call(SYS_setns, descriptor, kind);
   if (r < 0) return Error::os(static_cast<int>(-r), "setns");
-  return Visit(kind == CLONE_NEWNS ? nest.host_mounts.get() : nest.host_network.get(), kind);
+  const sys::UniqueFd& home = kind == CLONE_NEWNS    ? nest.host_mounts
+                              : kind == CLONE_NEWNET ? nest.host_network
+                                                     : nest.host_processes;
+  return Visit(home.get(), kind);
 }
 
 Visit::Visit(Visit&& other) noexcept : home_(std::exchange(other.home_, -1)), kind_(other.kind_) {}

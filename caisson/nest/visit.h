@@ -12,7 +12,9 @@ namespace caisson::nest {
 
 class Visit {
  public:
-  // `kind`: CLONE_NEWNS or CLONE_NEWNET; the user namespace stays the host's. source: setns(2)
+  // `kind`: CLONE_NEWNS, CLONE_NEWNET, or CLONE_NEWPID, where only the next child goes; the user namespace stays the
+  // host's.
+  //   source  setns(2)
   static Result<Visit> enter(int descriptor, int kind, const Supervised& nest);
   Visit(Visit&& other) noexcept;
   Visit& operator=(Visit&&) = delete;

@@ -62,6 +62,13 @@ struct FilesystemOption {
 //   errors  os: with the kernel's own explanation when it gives one
 Result<UniqueFd> new_filesystem(const std::string& type, const FilesystemOption* options, std::size_t count,
                                 std::uint64_t attributes);
+// The same of a context that fsopen(2) made.
+Result<UniqueFd> new_filesystem(UniqueFd context, const std::string& type, const FilesystemOption* options,
+                                std::size_t count, std::uint64_t attributes);
+
+// fsopen(2) by a child, which is in the pid namespace that this thread's children go to: a proc shows the namespace
+// of who opened it. The child has the host's ids, makes three calls and ends; it runs beside other threads.
+Result<UniqueFd> open_filesystem_by_child(const char* type);
 
 // The device number of the file system that `fd` is open on, without asking a FUSE server. source: statx(2)
 struct DeviceNumber {

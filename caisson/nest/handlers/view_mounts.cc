@@ -82,7 +82,15 @@ Result<UniqueFd> make_filesystem(const Call& trapped, Filesystem kind, int shown
   if (kind == Filesystem::proc) {
     // source: linux 6.17, Documentation/filesystems/proc.rst, pidns=
     options.push_back({.key = "pidns", .value = {}, .fd = shown});
-    return sys::new_filesystem("proc", options.data(), options.size(), attributes);
+    auto made = sys::new_filesystem("proc", options.data(), options.size(), attributes);
+    if (made || !made.error().is(EINVAL)) return made;
+    options.pop_back();  // an older kernel: docs/adr/0010
+    UniqueFd context;
+    {
+      const Visit visit = TRY(Visit::enter(shown, CLONE_NEWPID, trapped.nest));
+      context = TRY(sys::open_filesystem_by_child("proc"));
+    }
+    return sys::new_filesystem(std::move(context), "proc", options.data(), options.size(), attributes);
   }
   const Visit visit = TRY(Visit::enter(shown, CLONE_NEWNET, trapped.nest));
   return sys::new_filesystem("sysfs", options.data(), options.size(), attributes);
